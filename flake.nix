@@ -61,18 +61,7 @@
             # Someone who only wants the programs does not wait for the tests; `checks.tests` runs them.
             doCheck = false;
             # The programs print their own manual pages, and what shells complete.
-            postInstall = ''
-              put() { install -D -m 644 /dev/stdin "$out/share/$1"; }
-              for program in tinychat tinychat-server; do
-                $out/bin/$program completions bash | put bash-completion/completions/$program
-                $out/bin/$program completions fish | put fish/vendor_completions.d/$program.fish
-                $out/bin/$program completions zsh | put zsh/site-functions/_$program
-              done
-              $out/bin/tinychat man | put man/man1/tinychat.1
-              $out/bin/tinychat man config | put man/man5/tinychat-config.5
-              $out/bin/tinychat man protocol | put man/man7/tinychat-protocol.7
-              $out/bin/tinychat-server man | put man/man8/tinychat-server.8
-            '';
+            postInstall = "sh ${crate.src}/share/pages $out/bin $out/share";
             meta = meta // {
               mainProgram = "tinychat";
             };
@@ -95,13 +84,74 @@
               if [ -f "$file" ]; then install -D -m 644 "$file" "$out/$file"; fi
             done
           '';
+      server = only "tinychat-server" [ "share/man/man8/*" "share/man/man7/*" ];
+      client = only "tinychat" [ "share/man/man[157]/*" ];
+
+      # A container that hosts a chat: `docker load < $(nix build --print-out-paths .#image)`, and then
+      # `docker run -p 7878:7878 -v chat:/var/lib/tinychat-server tinychat-server:VERSION`.
+      image =
+        pkgs:
+        let
+          # Nobody's, inside and outside.
+          user = "64878:64878";
+          data = "var/lib/tinychat-server";
+        in
+        pkgs.dockerTools.buildLayeredImage {
+          name = "tinychat-server";
+          tag = package.version;
+          contents = [ (server pkgs) ];
+          # A new volume takes its owner from here.
+          fakeRootCommands = ''
+            mkdir -p ${data}
+            chmod 700 ${data}
+            chown ${user} ${data}
+          '';
+          config = {
+            Entrypoint = [ "/bin/tinychat-server" ];
+            Cmd = [
+              "--listen"
+              "[::]:7878"
+              "--registration"
+              "invite"
+            ];
+            # So commands find the folder, too: `docker exec CONTAINER tinychat-server invite`.
+            Env = [
+              "PATH=/bin"
+              "XDG_DATA_HOME=/var/lib"
+            ];
+            User = user;
+            ExposedPorts."7878/tcp" = { };
+            Volumes."/${data}" = { };
+          };
+        };
     in
     {
-      packages = eachSystem (pkgs: {
-        default = tinychat pkgs;
-        server = only "tinychat-server" [ "share/man/man8/*" "share/man/man7/*" ] pkgs;
-        client = only "tinychat" [ "share/man/man[157]/*" ] pkgs;
-      });
+      packages = eachSystem (
+        pkgs:
+        {
+          default = tinychat pkgs;
+          server = server pkgs;
+          client = client pkgs;
+        }
+        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+          image = image pkgs;
+          # Not one of the checks: it needs KVM. `just vm` runs it.
+          vm-test = pkgs.testers.runNixOSTest (import ./tests/nixos.nix self);
+        }
+      );
+
+      overlays.default = final: _: {
+        tinychat = tinychat final;
+        tinychat-server = server final;
+      };
+
+      # `services.tinychat.enable = true`, and what else share/nixos/module.nix has.
+      nixosModules.default =
+        { pkgs, ... }:
+        {
+          imports = [ ./share/nixos/module.nix ];
+          services.tinychat.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.server;
+        };
 
       # `nix run .#server -- --help`, `nix run .#client -- --help`
       apps = eachSystem (

@@ -40,8 +40,12 @@ rules:
     cargo test --test crash each_rule_is_missed -- --ignored --nocapture
 
 # Run all tests repeatedly beside two busy loops and a busy disk; reports which failed how often
-soak runs="20":
-    tests/soak "$1"
+stress runs="20":
+    tests/stress "$1"
+
+# Soak a server in a year's traffic of 40 people, in some minutes: what it takes of disk, memory and files stays bounded; `just soak --days 30`
+soak *args:
+    cargo bench --bench year -- "$@"
 
 # Explore the models of delivery and of devices: all small cases, `just model big [NAME]`, `just model only NAME`; `just model devices …`: the same of devices alone
 model *args:
@@ -56,14 +60,14 @@ model *args:
     fi
     explore model-devices tests/model/devices/main.rs "$@"
 
-# Fuzz frames, signing in, what servers say to clients, operators' commands, backups and data folders, for so many seconds each; needs cargo-fuzz
+# Fuzz frames, signing in, what servers say to clients, what is sealed, operators' commands, backups and data folders, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash
     set -euo pipefail
     # A stable compiler accepts the coverage flag only with RUSTC_BOOTSTRAP. Leak detection after each input would report
     # what threads that are still ending hold.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
-    for target in codec sign_in client carry socks control backup proxy server_folder client_folder picture; do
+    for target in codec sign_in client carry socks control backup proxy server_folder client_folder picture sealed; do
         found="target/fuzz/corpus/$target"
         mkdir -p "$found"
         cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \
@@ -87,6 +91,18 @@ bench *args:
 # Take screenshots of the client in real terminals, in target/terminals, to be looked at (Debian; not in CI)
 terminals *names:
     tests/terminals/run "$@"
+
+# Run the NixOS module in virtual machines: two people, a restart, a renewed certificate; needs Nix and KVM
+vm:
+    nix --extra-experimental-features 'nix-command flakes' build --print-build-logs --no-link .#vm-test
+
+# Make a Debian package, in target/debian; needs cargo-deb
+deb:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release --locked
+    share/pages "${CARGO_TARGET_DIR:-target}/release" target/share
+    cargo deb --no-build
 
 # All that must pass before a commit
 check: fmt lint doc test nix

@@ -102,7 +102,8 @@ impl Clock {
         self.moment().overdue(keep)
     }
 
-    fn since_start(&self) -> Duration {
+    /// How long it has run since it was last started.
+    pub fn since_start(&self) -> Duration {
         self.times.now().saturating_duration_since(self.started)
     }
 }

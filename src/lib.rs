@@ -8,11 +8,12 @@
 //! client, mailbox, args                the client without a face; the store of waiting messages; parsing of flags
 //! blobs                                the store of waiting files
 //! wire                                 the protocol and its transport
-//! seal                                 messages and files that no server can read; no client seals files yet
+//! seal                                 messages and files that no server can read
 //! trust, looks, clock                  keys and TLS; names that look alike; clocks, by which things age and waits end
 //! manual, output, log_output, signals  manual pages; all that is printed; the log; what ends a program
 //! message, folder, task                Name, SessionKey, MessageId, Message, Batch; data folders; starting of tasks
-//! exit, text, time_text, zone          exit codes; which text may be shown; times as text; zones of IPv6 addresses
+//! exit, text, time_text, zone, live    exit codes; text that may be shown; times as text; zones of IPv6; values that change
+//! counting                             how often something happens, and how long it takes
 //! ```
 //!
 //! A room imports only from the lines below its own. [`server`] and [`client`] do not know each other. Each folder's
@@ -42,11 +43,12 @@
 //!
 //! # The way of a file
 //!
-//! John's core (`client/core/face/files`) writes down that a file is to be sent. A thread (`client/files/carry`)
-//! uploads it on a connection of its own, which shows a *ticket* from John's main connection. A thread of the server
+//! John's core (`client/core/face/files`) writes down that a file is to be sent. Once there is a list of Marie's devices,
+//! a thread (`client/files/carry`) seals it ([`seal`]) as it uploads it, on a connection of its own, which shows a
+//! *ticket* from John's main connection. A thread of the server
 //! (`server/files/carrier.rs`) writes it to a file of its own (`blobs`). Once all of it is synced, the file becomes a
-//! message, which goes the way above. Marie's core writes down that there is a file, and fetches it likewise. When it
-//! is on her disk and its hash is the announced one, the server is told that it need not keep it.
+//! message, which goes the way above. Marie's core writes down that there is a file, and fetches and opens it
+//! likewise. When it is on her disk and its hash is the announced one, the server is told that it need not keep it.
 //!
 //! # Invariants
 //!
@@ -95,8 +97,10 @@ pub mod args;
 mod blobs;
 pub mod client;
 pub mod clock;
+mod counting;
 pub mod exit;
 pub mod folder;
+mod live;
 pub mod log_output;
 pub mod looks;
 pub mod mailbox;

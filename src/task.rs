@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::net::UnixDatagram;
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -34,13 +35,39 @@ pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<Option<F::Output>>
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    let counted = Counted::one_more();
     // Not an async block: that would hold the future twice, once as it was given and once as it runs.
     task::spawn(AssertUnwindSafe(future).catch_unwind().map(move |result| {
+        drop(counted);
         if result.is_err() {
             log::error!("the {name} task panicked; what it served is closed");
         }
         result.ok()
     }))
+}
+
+/// How many tasks this process has: they run on the same threads, whosever they are.
+static TASKS: AtomicU64 = AtomicU64::new(0);
+
+/// How many tasks there are that were [spawned](spawn) and have not ended.
+pub(crate) fn count() -> u64 {
+    TASKS.load(Ordering::Relaxed)
+}
+
+/// A task that counts as long as this lives, also if it is cancelled. Of no size: there is one in each.
+struct Counted(());
+
+impl Counted {
+    fn one_more() -> Self {
+        TASKS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        TASKS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Starts a thread for a store that blocks. It ends when what it serves is dropped.
@@ -142,6 +169,11 @@ pub async fn let_others_run() {
     if !looked_at {
         task::yield_now().await;
     }
+}
+
+/// Lets whatever else is done in the same task go on first.
+pub async fn give_way() {
+    task::yield_now().await;
 }
 
 /// Waits.

@@ -9,9 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Error, Result};
+use super::Result;
 
 /// How long starting may take.
 const START: Duration = Duration::from_secs(10);
@@ -181,10 +182,12 @@ impl Subject {
     pub(super) fn written(&self) -> Result<(f64, f64)> {
         let data = self.data.as_ref().ok_or("no data")?.path();
         let server = env!("CARGO_BIN_EXE_tinychat-server");
-        let output = Command::new(server).args(["status", "--data"]).arg(data).output()?;
-        let text = String::from_utf8(output.stdout)?;
-        let count = |name| Ok::<f64, Error>(field(&text, name).ok_or("no such count")?.parse()?);
-        Ok((count("written")?, count("taken")?))
+        let mut status = Command::new(server);
+        status.env("TINYCHAT_SERVER_CONFIG", "none").args(["status", "--json", "--data"]);
+        let output = status.arg(data).output()?;
+        let status: Value = serde_json::from_slice(&output.stdout)?;
+        let count = |name: &str| status["metrics"][name].as_f64().ok_or("no such count");
+        Ok((count("tinychat_messages_written_total")?, count("tinychat_messages_taken_total")?))
     }
 
     fn start_on(data: TempDir, kind: Kind, launch: &Launch, place: Place) -> Result<Self> {
@@ -201,6 +204,7 @@ impl Subject {
             Kind::Tinychat | Kind::Tls => {
                 let tls = if kind == Kind::Tls { "on" } else { "off" };
                 command
+                    .env("TINYCHAT_SERVER_CONFIG", "none")
                     .args(["--listen", "127.0.0.1:0", "--tls", tls, "--log-level", "off"])
                     .args(if launch.limited { &[] } else { NO_LIMITS })
                     .arg("--data")

@@ -11,9 +11,15 @@
 //! **Search:** from the last key of the words until what is found is on the screen; **jump:** from Enter until the
 //! message is there in its context. The index of words is complete then; *rare* is in one message, *common* in all.
 //!
+//! **Sealing:** the same lines, piped to one client, until they are read by another, by turns sealed and not: *not* is
+//! to somebody who has no device list. They have written to each other before, and the server has no limits. That all
+//! or none were sealed is looked at afterwards. The cryptography alone is measured without a client: with each message
+//! the session is read from what is stored, and written.
+//!
 //! Absolute figures speak of one machine on one day.
 
 mod desk;
+mod sealing;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -51,6 +57,10 @@ struct Flags {
     /// how many messages are searched (default 1000000)
     #[argh(option, default = "1_000_000")]
     searched: u32,
+
+    /// how many lines are sent to measure sealing (default 20000)
+    #[argh(option, default = "20_000")]
+    lines: u32,
 
     /// how many seconds to watch the idle client (default 60)
     #[argh(option, default = "60")]
@@ -116,7 +126,9 @@ fn measure(flags: &Flags) -> Result<()> {
     let more = flags.searched.saturating_sub(flags.messages);
     fill(&store, &server.address.to_string(), flags.messages, more)?;
     println!("{} messages", flags.searched.max(flags.messages));
-    search(&store, &john)
+    search(&store, &john)?;
+    drop(server);
+    sealing::measure(flags.lines)
 }
 
 /// Waits for the index, and searches.
@@ -180,11 +192,17 @@ struct Server {
 
 impl Server {
     fn start(data: &Path) -> Result<Self> {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, flags: &[&str]) -> Result<Self> {
         fs::create_dir_all(data.parent().unwrap_or(data))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.env("TINYCHAT_SERVER_CONFIG", "none");
         command.args(["--tls", "off", "--log-level", "off", "--listen", &address.to_string()]);
-        let process = command.arg("--data").arg(data).stderr(Stdio::null()).spawn()?;
+        command.args(flags).arg("--data").arg(data);
+        let process = command.stderr(Stdio::null()).spawn()?;
         Ok(Self { process, address })
     }
 }

@@ -259,6 +259,7 @@ impl Server {
     fn start(data: &Path, tls: bool) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.env("TINYCHAT_SERVER_CONFIG", "none");
         command.args(["--listen", &address.to_string(), "--log-level", "off"]);
         command.args(["--tls", if tls { "on" } else { "off" }, "--reserve", "0B"]);
         command.arg("--data").arg(data).stdout(Stdio::null()).stderr(Stdio::null());

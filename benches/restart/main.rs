@@ -143,6 +143,7 @@ struct Server {
 impl Server {
     fn start(program: &str, data: &Path, listen: &str) -> Result<Self> {
         let mut process = Command::new(program)
+            .env("TINYCHAT_SERVER_CONFIG", "none")
             // More are new on one day than an address may have.
             .args(["--listen", listen, "--address-names", "0", "--log-level", "off", "--data"])
             .arg(data)

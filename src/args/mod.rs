@@ -7,15 +7,17 @@
 //!
 //! ```text
 //! parsing, complete  words to flags; completions for shells
-//! words              the words in the order that `argh` needs
+//! words, file        the words in the order that `argh` needs; a file below the command line
 //! paths, likeness    paths that are not UTF-8; what an unknown word was meant to be
 //! ```
 
 pub mod complete;
+mod file;
 mod likeness;
 mod parsing;
 pub mod paths;
 mod words;
 
+pub use file::{FileError, Settings};
 pub(crate) use likeness::nearest;
-pub use parsing::{Stop, on_or_off, parse};
+pub use parsing::{Stop, given, on_or_off, parse, parse_over};

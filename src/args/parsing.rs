@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use argh::{ArgsInfo, TopLevelCommand};
 
+use super::file::Settings;
 use super::words::Words;
 use crate::exit::Exit;
 use crate::output;
@@ -41,9 +42,20 @@ pub fn parse<T: TopLevelCommand + ArgsInfo>(
     words: impl IntoIterator<Item = OsString>,
     exits: &[Exit],
 ) -> Result<T, Stop> {
+    parse_over(program, words, &Settings::default(), exits)
+}
+
+/// The same, where a file says what the words do not.
+pub fn parse_over<T: TopLevelCommand + ArgsInfo>(
+    program: &str,
+    words: impl IntoIterator<Item = OsString>,
+    below: &Settings,
+    exits: &[Exit],
+) -> Result<T, Stop> {
     let info = T::get_args_info();
     let mut sorted = Words::new(&info);
     let read = utf8(words).and_then(|words| sorted.read(words));
+    sorted.add_below(below.said());
     let usage = |because: &str| {
         let because = because.trim_end();
         let command: String = sorted.commands().map(|it| format!(" {it}")).collect();
@@ -56,6 +68,14 @@ pub fn parse<T: TopLevelCommand + ArgsInfo>(
         Ok(()) => Stop::Help(format!("{}\n\n{}", exit.output.trim_end(), Exit::explain(exits))),
         Err(()) => usage(&exit.output),
     })
+}
+
+/// The flags among words that [`parse`] accepts.
+pub fn given<T: ArgsInfo>(words: impl IntoIterator<Item = OsString>) -> Vec<&'static str> {
+    let info = T::get_args_info();
+    let mut sorted = Words::new(&info);
+    let read = utf8(words).and_then(|words| sorted.read(words));
+    read.map(|()| sorted.given()).unwrap_or_default()
 }
 
 fn utf8(words: impl IntoIterator<Item = OsString>) -> Result<Vec<String>, String> {

@@ -69,6 +69,23 @@ impl<'a> Words<'a> {
         ordered
     }
 
+    /// The flags that were given.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        self.given.iter().map(|(flag, _)| flag.long).collect()
+    }
+
+    /// Adds what was said elsewhere of flags that were not given, each without its hyphens. What is no flag here is left
+    /// out.
+    pub(super) fn add_below<'b>(&mut self, said: impl Iterator<Item = (&'b str, &'b str)>) {
+        let given = self.given();
+        for (key, value) in said {
+            let flag = self.flag(&format!("--{key}"));
+            if let Some(flag) = flag.filter(|flag| !given.contains(&flag.long)) {
+                self.given.push((flag, Some(value.to_owned())));
+            }
+        }
+    }
+
     fn innermost(&self) -> &'a CommandInfoWithArgs {
         self.levels[self.levels.len() - 1]
     }

@@ -28,7 +28,6 @@ const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 /// See the [module](super).
 pub(crate) struct Blobs {
     folder: PathBuf,
-    limits: FileLimits,
     room: Room,
     clock: Arc<Clock>,
     index: Mutex<HashMap<BlobId, Entry>>,
@@ -135,17 +134,22 @@ impl Blobs {
             }
         }
         let room = Room::new(folder.clone(), limits, index.values().map(Entry::has).sum());
-        Ok(Self { folder, limits, room, clock, index: Mutex::new(index) })
+        Ok(Self { folder, room, clock, index: Mutex::new(index) })
     }
 
-    /// The limits that count for whoever has none of their own.
+    /// How much there may be, where nobody has limits of their own.
     pub(crate) fn limits(&self) -> FileLimits {
-        self.limits
+        self.room.limits.get()
+    }
+
+    /// Says how much there may be from now on. What is kept already stays.
+    pub(crate) fn set_limits(&self, limits: FileLimits) {
+        self.room.limits.set(limits);
     }
 
     #[cfg(test)]
     fn offer(&self, key: &SessionKey, size: u64) -> Result<(BlobId, Upload), BlobError> {
-        self.offer_within(self.limits, key, size)
+        self.offer_within(self.limits(), key, size)
     }
 
     /// Begins an upload, if its sender may have it wait, by these limits, and if there is room for it now.
@@ -316,6 +320,12 @@ impl Blobs {
             return Err(io::Error::other("a file of theirs cannot be removed"));
         }
         Ok(sent)
+    }
+
+    /// How many files wait or are coming, and how many bytes there are of them.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let files = self.index().len() as u64;
+        (files, self.room.taken())
     }
 
     /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.

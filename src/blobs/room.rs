@@ -11,14 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::file::LABEL;
 use super::refusal::FileLimits;
 use crate::folder::free_space;
+use crate::live::Live;
 
 /// See the [module](self).
 pub(super) struct Room {
     folder: PathBuf,
-    /// Of all files, in bytes; 0 is no limit.
-    all: u64,
-    /// What is left free on the disk, beside a label.
-    reserve: u64,
+    pub(super) limits: Live<FileLimits>,
     taken: AtomicU64,
 }
 
@@ -38,15 +36,21 @@ pub(super) enum NoRoom {
 impl Room {
     /// Where so much is taken already.
     pub(super) fn new(folder: PathBuf, limits: FileLimits, taken: u64) -> Self {
-        let reserve = limits.reserve.saturating_add(LABEL as u64);
-        Self { folder, all: limits.all, reserve, taken: taken.into() }
+        Self { folder, limits: Live::new(limits), taken: taken.into() }
+    }
+
+    /// How much there is.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// How much more there may be.
     pub(super) fn left(&self) -> io::Result<u64> {
-        let taken = self.taken.load(Ordering::Relaxed);
-        let by_limit = if self.all > 0 { self.all.saturating_sub(taken) } else { u64::MAX };
-        Ok(by_limit.min(free_space(&self.folder)?.saturating_sub(self.reserve)))
+        let (FileLimits { all, reserve, .. }, taken) = (self.limits.get(), self.taken());
+        let by_limit = if all > 0 { all.saturating_sub(taken) } else { u64::MAX };
+        // Beside that each file has a label.
+        let reserve = reserve.saturating_add(LABEL as u64);
+        Ok(by_limit.min(free_space(&self.folder)?.saturating_sub(reserve)))
     }
 
     /// Gives back what is not there any more.
@@ -62,9 +66,8 @@ impl Room {
         let more = end.saturating_sub(*had);
         if more > 0 {
             let left = self.left().map_err(NoRoom::Io)?;
-            let fits = |taken: u64| {
-                taken.checked_add(more).filter(|sum| self.all == 0 || *sum <= self.all)
-            };
+            let all = self.limits.get().all;
+            let fits = |taken: u64| taken.checked_add(more).filter(|sum| all == 0 || *sum <= all);
             let taken = || self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
             if more > left || taken().is_err() {
                 return Err(NoRoom::Left(left));

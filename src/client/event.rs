@@ -64,6 +64,9 @@ pub enum Event {
     Sealing { peer: Name, seals: bool },
     /// The same of whom nothing is to go to unsealed: what is written waits here. Told once.
     Unsealable { peer: Name },
+    /// A file waits here, for nothing can be sealed for its receiver yet, by what the server says. Told once, and not where
+    /// one was told of all that is written.
+    FileWaits { peer: Name },
     /// The answer to [`Command::Card`](super::Command::Card).
     Card(Target),
     /// The answer to [`Command::Seal`](super::Command::Seal).
@@ -205,7 +208,7 @@ pub enum Failure {
     )]
     ListDoubted(Name),
     #[error(
-        "what you wrote to {0} was not sent, for {0} has no keys to seal it with, so says the server; it goes out once {0} has come"
+        "what waits here for {0} was not sent, for {0} has no keys to seal it with, so says the server; it goes out once {0} has come"
     )]
     Unsealable(Name),
     #[error("signed in elsewhere with the same key, which took over")]

@@ -29,6 +29,6 @@ pub use error::FolderError;
 pub use locked::Folder;
 pub use place::default_data_folder;
 pub(crate) use place::default_settings_folder;
-pub(crate) use private::free_space;
 pub use private::{create_private, write_private};
+pub(crate) use private::{free_space, used_space};
 pub use tight::{Tightened, tighten};

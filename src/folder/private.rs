@@ -2,15 +2,29 @@
 //!
 //! Owned by nobody. Invariant: a private file is complete or absent, and never one that somebody else put there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// How much more a folder's disk takes from us, in bytes.
 pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// The unit in which systems say how much of a disk a file takes, in bytes.
+const BLOCK: u64 = 512;
+
+/// How much of the disk the files in a folder take, in bytes. What is gone meanwhile takes nothing.
+pub(crate) fn used_space(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let used = |entry: DirEntry| match entry.metadata() {
+        Ok(file) if file.is_dir() => used_space(&entry.path()),
+        Ok(file) => file.blocks() * BLOCK,
+        Err(_) => 0,
+    };
+    entries.flatten().map(used).sum()
 }
 
 /// Writes a file for its owner alone (mode 0600) that is either whole or not there, whenever the power
@@ -38,6 +52,20 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_a_folder_takes_is_what_the_files_in_it_take_and_holes_take_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let mut file = File::create(inner.join("file")).unwrap();
+        file.write_all(&vec![1; 100_000]).and_then(|()| file.sync_all()).unwrap();
+        let hole = File::create(place.path().join("hole")).unwrap();
+        hole.set_len(1 << 30).unwrap();
+        let used = used_space(place.path());
+        assert!((1..1 << 20).contains(&used), "{used}");
+        assert_eq!(used_space(&place.path().join("nowhere")), 0);
+    }
 
     #[test]
     fn a_private_file_is_never_one_that_was_there() {

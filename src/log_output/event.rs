@@ -56,6 +56,10 @@ events! {
     ClockSet = "clock_set",
     /// The certificate was read again.
     CertificateRead = "certificate_read",
+    /// The file of options was read again.
+    ConfigReloaded = "config_reloaded",
+    /// It was not obeyed: something is wrong with it.
+    ConfigRefused = "config_refused",
     /// An operator has banned somebody.
     Ban = "ban",
     /// An operator lets somebody come again.

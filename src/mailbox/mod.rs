@@ -32,7 +32,7 @@ mod contract;
 pub use accounts::{Account, Accounts, Fate, Records};
 pub use device_list::{KeptList, ListId};
 pub use embedded::{
-    Counts, EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
+    Counts, EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, Tally, backup,
 };
 pub use interface::{Commit, Event, Mailbox, MailboxError};
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl Content {
     }
 
     /// The bytes that are sealed.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.put_slice(&self.origin.to_bytes());
         self.lists.iter().for_each(|list| put_list(&mut out, *list));
@@ -105,7 +105,7 @@ impl Content {
     }
 
     /// What such bytes say.
-    pub(super) fn decode(bytes: Bytes) -> Result<Self, ContentError> {
+    pub fn decode(bytes: Bytes) -> Result<Self, ContentError> {
         let content = read(&mut bytes.clone())?;
         content.check()?;
         (content.encode() == bytes).then_some(content).ok_or(ContentError::Spelling)

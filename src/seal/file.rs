@@ -6,6 +6,7 @@
 use std::fmt;
 
 use blake3::Hash;
+use faster_hex::CheckCase;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use ssh_key::rand_core::{OsRng, RngCore};
@@ -76,6 +77,19 @@ impl FileSeed {
     pub const fn to_bytes(&self) -> [u8; 32] {
         self.0
     }
+
+    /// The seed with these digits; none if they are not 64 lower-case hexadecimal ones.
+    pub fn from_digits(text: &str) -> Option<Self> {
+        let bytes = faster_hex::hex_decode_array_with_case(text.as_bytes(), CheckCase::Lower);
+        bytes.map(Self).ok()
+    }
+
+    /// Its digits, as they stand in a message.
+    pub fn to_digits(&self) -> String {
+        let mut digits = [0; 64];
+        let text = faster_hex::hex_encode(&self.0, &mut digits);
+        text.expect("64 digits are two for each of 32 bytes").to_owned()
+    }
 }
 
 impl fmt::Debug for FileSeed {
@@ -104,6 +118,12 @@ impl FileKey {
     /// How long it is when it is sealed.
     pub fn sealed_size(&self) -> u64 {
         self.size + self.chunks() * TAG
+    }
+
+    /// How many bytes of the file are before a byte of the sealed one.
+    pub fn plain_before(&self, sealed: u64) -> u64 {
+        let (whole, rest) = (sealed / SEALED, sealed % SEALED);
+        (whole * CHUNK + rest.min(CHUNK)).min(self.size)
     }
 
     /// How many chunks it has, at least one.
@@ -183,6 +203,36 @@ mod tests {
         assert_eq!(format!("{seed:?} {:?}", key(&seed, b"", 0)), "FileSeed(…) FileKey(…)");
         assert_ne!(seed, FileSeed::generate());
         assert_eq!(FileSeed::from_bytes(seed.to_bytes()), seed);
+    }
+
+    #[test]
+    fn a_seed_has_digits_and_nothing_else_is_one() {
+        let seed = FileSeed::from_bytes([0xa7; 32]);
+        assert_eq!(seed.to_digits(), "a7".repeat(32));
+        assert_eq!(FileSeed::from_digits(&seed.to_digits()), Some(seed));
+        for text in [String::new(), "A7".repeat(32), "a7".repeat(31), "a7".repeat(33)] {
+            assert_eq!(FileSeed::from_digits(&text), None, "{text}");
+        }
+        assert_eq!(FileSeed::from_digits(&"g7".repeat(32)), None);
+    }
+
+    #[test]
+    fn how_far_a_file_is_shows_how_far_it_is_sealed() {
+        let long = key(&FileSeed::generate(), b"", CHUNK + 5);
+        for (sealed, plain) in [
+            (0, 0),
+            (1, 1),
+            (CHUNK, CHUNK),
+            (CHUNK + 1, CHUNK),
+            (SEALED, CHUNK),
+            (SEALED + 1, CHUNK + 1),
+            (SEALED + 5, CHUNK + 5),
+            (long.sealed_size(), CHUNK + 5),
+            (u64::MAX, CHUNK + 5),
+        ] {
+            assert_eq!(long.plain_before(sealed), plain, "{sealed}");
+        }
+        assert_eq!(key(&FileSeed::generate(), b"", 0).plain_before(16), 0);
     }
 
     #[test]

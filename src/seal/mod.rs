@@ -1,6 +1,6 @@
 //! Sealed messages and files: what two people write to each other, so that whoever carries or keeps it cannot read it.
-//! This page is their specification, and the modules below make and open them. Clients seal messages; no client seals
-//! files yet.
+//! This page is their specification, and the modules below make and open them. `tests/it/open_sealed.py` opens both by
+//! this page alone.
 //!
 //! # The form
 //!
@@ -58,7 +58,7 @@
 //!
 //! 1. To whoever has a [device list](crate::wire#device-lists) it writes sealed messages alone: with an envelope for each
 //!    device of the list that it believes which has a prekey. If none has one, they wait. To somebody without a list it
-//!    writes without sealing.
+//!    writes without sealing, but sends no [files](self#files): those wait.
 //! 2. It seals once `TALKING` has told that list, and its own data folder stands in its person's list or has a
 //!    [statement](self#writers). Payload, *K*, envelopes and the sessions behind them are on its disk, in one transaction,
 //!    before `MSG` is said. A resend is the same bytes. For another list, devices that are still there keep their
@@ -190,11 +190,14 @@
 //!   how many chunks there are and how long the sealed file is, at most 2<sup>63</sup> - 1 bytes; and that tells *size*.
 //!   Sizes, offsets and hashes in the frames that carry it are those of the sealed file.
 //! - What is sealed again is the same, byte for byte: so an upload goes on from any byte, and a download from any chunk.
-//!   Whoever seals again hashes the file again before: if it has changed, it has another key, and no nonce is used for two
-//!   texts.
+//!   Whoever seals again hashes the file again before, and seals no byte that is another one than when it was hashed: if
+//!   the file has changed, it is another file with a seed of its own, and no nonce is used for two texts.
+//! - The seed is on the sender's disk before a byte of the file leaves, and stands in sealed messages alone. A file of
+//!   which a sealed message tells without a seed, or one that was ever in the clear with one, is not fetched: others could
+//!   read it.
 //! - A reader takes as many chunks as *size* asks for, each in its place and nothing behind them. What opened is part of
 //!   what was sealed; it is the file when all chunks are there and `blake3` is its hash. As that is in the message, all
-//!   devices that open one message take one file.
+//!   devices that open one message take one file. Where something is wrong, nothing of it is kept, and its user is told.
 //!
 //! # Rooms, from the top
 //!

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::Rates;
-use super::listening::Proxies;
+use super::listening::{MetricsAddress, Proxies};
 use super::people::Registration;
 use super::sessions::Quota;
 use crate::blobs::FileLimits;
@@ -25,6 +25,8 @@ pub struct Config {
     pub tls: Tls,
     /// Proxies, whose connections begin with the client's address.
     pub proxies: Proxies,
+    /// Where whoever watches the server is answered over HTTP; none if nobody is.
+    pub metrics: Option<MetricsAddress>,
     /// The data folder.
     pub data: PathBuf,
     /// Who may claim a new name.
@@ -58,6 +60,7 @@ impl Config {
             listen,
             tls: Tls::Own,
             proxies: Proxies::default(),
+            metrics: None,
             data,
             registration: Registration::default(),
             quota: Quota::default(),

@@ -12,15 +12,17 @@ use async_channel::Receiver;
 
 use super::announcement::Announcement;
 use super::config::Timing;
+use super::counters::Counters;
 use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
 use super::people::{Contacts, Directory, Guests, Limit, Lists, Names, Seen, Unwelcome};
-use super::sessions::{Quota, Registry};
+use super::sessions::{Quota, Registry, Session};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
-use crate::message::{Name, SessionKey};
+use crate::live::Live;
+use crate::message::{Name, SessionKey, Timestamp};
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::frame::{ErrorCode, Limits, Presence, ServerFrame};
@@ -36,9 +38,8 @@ pub(crate) struct Host {
     pub(super) lists: Arc<Lists>,
     /// None without TLS.
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) quota: Quota,
+    pub(super) quota: Live<Quota>,
     pub(super) blobs: Arc<Blobs>,
-    pub(super) file_limit: u64,
     pub(super) tickets: Arc<Tickets>,
     pub(super) person_rates: Arc<PersonRates>,
     pub(super) claims: Claims,
@@ -46,10 +47,14 @@ pub(crate) struct Host {
     pub(super) guests: Guests,
     pub(super) seen: Arc<Seen>,
     pub(super) announcement: Arc<Announcement>,
-    pub(super) keep: Option<Duration>,
+    /// How long a message waits; none for ever.
+    pub(super) keep: Live<Option<Duration>>,
     pub(super) clock: Arc<Clock>,
+    /// When it was started, by the wall clock.
+    pub(super) started: Timestamp,
     pub(super) timing: Timing,
     pub(super) last_connection: AtomicU64,
+    pub(super) counters: Arc<Counters>,
     /// Closed when the server stops.
     pub(super) stopping: Receiver<Infallible>,
 }
@@ -59,11 +64,23 @@ impl Host {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// How many connections came.
+    pub(super) fn connections(&self) -> u64 {
+        self.last_connection.load(Ordering::Relaxed)
+    }
+
     /// Tells a receiver who is online that more or less waits from a sender. Only their write task knows whether the
     /// conversation is open: a reader may still hold a session that is about to be closed.
     pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {
         if let Some(receiver) = self.directory.find(receiver) {
             receiver.mark(sender, |marks| marks.waiting = true);
+        }
+    }
+
+    /// The receiver has everything up to `position` on disk.
+    pub(super) fn acknowledge(&self, session: &Session, position: u64) {
+        if let Some(took) = self.registry.acknowledge(session, position) {
+            self.counters.round_trip.observe(took);
         }
     }
 
@@ -105,6 +122,7 @@ impl Host {
             ping_after: self.timing.ping_after,
             idle_after: self.timing.idle_after,
             stopping: self.stopping.clone(),
+            counters: self.counters.clone(),
         }
     }
 
@@ -123,7 +141,7 @@ impl Host {
 
     /// How much may wait in a session: limits of its sender's own, and of its receiver's, come before the server's.
     pub(super) fn quota_of(&self, key: &SessionKey) -> Quota {
-        let Self { quota, names, .. } = self;
+        let (quota, names) = (self.quota.get(), &self.names);
         let sender = names.limits(key.sender());
         let own = |limit, usual| sender.get(limit).map_or(usual, |it| it.messages);
         let strangers = own(Limit::Strangers, quota.strangers as u64);
@@ -137,18 +155,18 @@ impl Host {
 
     /// What `WELCOME` announces to somebody.
     pub(super) fn limits(&self, name: &Name) -> Limits {
-        let own = self.names.limits(name);
-        let session = own.get(Limit::Session).unwrap_or(self.quota.session);
+        let (own, quota) = (self.names.limits(name), self.quota.get());
+        let session = own.get(Limit::Session).unwrap_or(quota.session);
         Limits {
             handshake: self.timing.handshake.all.as_secs(),
             ping: self.timing.ping_after.as_secs(),
             idle: self.timing.idle_after.as_secs(),
             backlog: session.messages,
             backlog_bytes: session.bytes,
-            recipient: self.quota.receiver.messages,
-            recipient_bytes: self.quota.receiver.bytes,
-            keep: self.keep.map_or(0, |keep| keep.as_secs()),
-            file: own.get(Limit::FileSize).map_or(self.file_limit, |it| it.bytes),
+            recipient: quota.receiver.messages,
+            recipient_bytes: quota.receiver.bytes,
+            keep: self.keep.get().map_or(0, |keep| keep.as_secs()),
+            file: own.get(Limit::FileSize).map_or(self.blobs.limits().file, |it| it.bytes),
             ..Limits::default()
         }
     }

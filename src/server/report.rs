@@ -2,7 +2,6 @@
 //!
 //! Owned by nobody. Programs read it: only a log with fields has it.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::host::Host;
@@ -15,6 +14,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The server serves from now on.
 pub(super) fn started(server: &Server) {
     let (host, waiting) = (&server.host, server.mailbox.total());
+    let quota = host.quota.get();
     let listen: Vec<_> = server.endpoints().map(ToString::to_string).collect();
     log::info!(
         logger: FieldsOnly,
@@ -26,26 +26,26 @@ pub(super) fn started(server: &Server) {
         messages = waiting.messages,
         bytes = waiting.bytes,
         max_connections = server.max_connections,
-        max_session_messages = host.quota.session.messages,
-        max_session_bytes = host.quota.session.bytes,
-        max_recipient_messages = host.quota.receiver.messages,
-        max_recipient_bytes = host.quota.receiver.bytes,
-        max_file_bytes = host.file_limit,
-        keep_seconds = host.keep.map(|keep| keep.as_secs());
+        max_session_messages = quota.session.messages,
+        max_session_bytes = quota.session.bytes,
+        max_recipient_messages = quota.receiver.messages,
+        max_recipient_bytes = quota.receiver.bytes,
+        max_file_bytes = host.blobs.limits().file,
+        keep_seconds = host.keep.get().map(|keep| keep.as_secs());
         "tinychat-server {VERSION} serves"
     );
 }
 
 /// It has ended, and `begun` then.
 pub(super) fn stopped(host: &Host, mailbox: &EmbeddedMailbox, begun: Instant) {
-    let (Counts { taken, written, commits }, waiting) = (mailbox.counts(), mailbox.total());
+    let (Counts { taken, written, commits, .. }, waiting) = (mailbox.counts(), mailbox.total());
     let ran = host.clock.times().now().saturating_duration_since(begun);
     log::info!(
         logger: FieldsOnly,
         event = Event::Stop,
         version = VERSION,
         seconds = ran.as_secs(),
-        connections = host.last_connection.load(Ordering::Relaxed),
+        connections = host.connections(),
         names = host.names.members().len(),
         messages = waiting.messages,
         bytes = waiting.bytes,

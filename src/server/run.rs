@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::link::End;
 use super::start::Server;
-use super::{accept, blocking, control, report, upkeep};
+use super::{accept, blocking, control, metrics, report, upkeep};
 use crate::mailbox::Mailbox;
 use crate::task;
 use crate::wire::frame::ByeReason;
@@ -24,6 +24,13 @@ impl Server {
         control::log_earlier(&self.data);
         let host = self.host;
         let begun = host.clock.times().now();
+        // Whoever watches is answered as long as anybody is served.
+        let (watched, over) = async_channel::bounded::<Infallible>(1);
+        let watching = self.metrics.map(|listener| {
+            let (mailbox, data) = (self.mailbox.clone(), self.data.clone());
+            let serve = metrics::serve(host.clone(), mailbox, data, listener, over);
+            task::spawn("metrics", serve)
+        });
         let mut tasks = vec![
             task::spawn(
                 "commits",
@@ -41,7 +48,7 @@ impl Server {
         ];
         let serve = control::serve(host.clone(), self.control, self.mailbox.clone(), self.data);
         tasks.push(task::spawn("control", serve));
-        tasks.extend(host.keep.map(|keep| task::spawn("sweep", upkeep::sweep(host.clone(), keep))));
+        tasks.push(task::spawn("sweep", upkeep::sweep(host.clone())));
         tasks.push(task::spawn("files", upkeep::sweep_files(host.clone())));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];
@@ -61,6 +68,10 @@ impl Server {
         }
         for task in tasks {
             task.cancel().await;
+        }
+        drop(watched);
+        if let Some(watching) = watching {
+            let _ = task::within(FLUSH, watching).await;
         }
         let _ = task::within(FLUSH, host.guests.write(host.clock.uptime())).await;
         let _ = task::within(FLUSH, host.write_seen()).await;

@@ -11,25 +11,26 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
-use async_std::os::unix::net::UnixListener;
 use governor::clock::DefaultClock;
 use thiserror::Error;
 
 use super::accept::Reception;
 use super::announcement::Announcement;
 use super::config::{Config, Tls};
-use super::control;
+use super::control::{self, Door};
 use super::files::Tickets;
 use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
-use super::listening::{self, Endpoint, Inherited, ListenError, Listener};
+use super::listening::{self, Endpoint, Inherited, ListenError, Listener, MetricsError};
 use super::people::{
     BookError, Contacts, Directory, Guests, Lists, Names, Registration, Seen, ServerKey,
     UnknownContacts, Watched,
 };
 use super::sessions::Registry;
+use super::tuning::Tuning;
 use crate::blobs::Blobs;
 use crate::folder::{self, Folder, FolderError};
+use crate::live::Live;
 use crate::mailbox::{EmbeddedMailbox, OpenError};
 use crate::message::Name;
 use crate::trust::tls::Certificates;
@@ -54,6 +55,8 @@ pub enum StartError {
     Contacts(#[from] UnknownContacts),
     #[error("{0}")]
     Listen(#[from] ListenError),
+    #[error("{0}")]
+    Metrics(#[from] MetricsError),
     #[error("cannot use the files that wait in the data folder: {0}")]
     Files(io::Error),
     #[error("{0}")]
@@ -67,13 +70,15 @@ pub enum StartError {
 /// A server that listens.
 pub struct Server {
     pub(super) listeners: Vec<Listener>,
+    /// Where metrics are answered for, if they are.
+    pub(super) metrics: Option<Listener>,
     pub(super) host: Arc<Host>,
     pub(super) reception: Arc<Reception>,
     pub(super) max_connections: usize,
     pub(super) stop: Sender<Infallible>,
     pub(super) drain: Duration,
     pub(super) mailbox: Arc<EmbeddedMailbox>,
-    pub(super) control: UnixListener,
+    pub(super) control: Door,
     pub(super) data: PathBuf,
     /// Locks the data folder as long as the server runs.
     pub(super) _folder: Folder,
@@ -93,8 +98,11 @@ impl Server {
         let folder = Folder::open(&config.data)?;
         let books = Books::open(&folder, config.registration)?;
         let certificates = certificates(config.tls.clone(), &folder)?.map(Arc::new);
+        // Before anybody can know that the server listens, for from then on operators may ask. They wait until it runs.
+        let control = control::bind(&config.data).await?;
         let listeners = listening::listen(config.listen.clone(), passed).await?;
         refuse_open(&listeners, certificates.is_some())?;
+        let metrics = listen_for_metrics(&config).await?;
         let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times.clone(), &config.data)?);
         if books.is_emptied && !mailbox.is_empty() {
             return Err(StartError::NamesLost { path: names_file(&folder) });
@@ -115,10 +123,9 @@ impl Server {
         };
         let host = Arc::new(parts.into_host(&config));
         let reception = Reception::new(host.clone(), config.proxies, &config.rates).into();
-        // Before anybody is told that the server listens, for from then on operators may ask.
-        let control = control::bind(&config.data).await?;
         Ok(Self {
             listeners,
+            metrics,
             host,
             reception,
             max_connections: config.max_connections,
@@ -136,6 +143,11 @@ impl Server {
         self.listeners.iter().map(Listener::endpoint)
     }
 
+    /// Where metrics are answered for, if they are.
+    pub fn metrics(&self) -> Option<&Endpoint> {
+        self.metrics.as_ref().map(Listener::endpoint)
+    }
+
     /// The TCP addresses among these.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let tcp = |endpoint: &Endpoint| match endpoint {
@@ -148,6 +160,11 @@ impl Server {
     /// What connections are protected with; none without TLS.
     pub fn certificates(&self) -> Option<Arc<Certificates>> {
         self.host.certificates.clone()
+    }
+
+    /// What may change while the server runs.
+    pub fn tuning(&self) -> Tuning {
+        Tuning { host: self.host.clone(), reception: self.reception.clone() }
     }
 }
 
@@ -213,9 +230,8 @@ impl Parts {
             names,
             contacts: contacts.into(),
             certificates,
-            quota: config.quota,
+            quota: Live::new(config.quota),
             blobs,
-            file_limit: config.files.file,
             tickets: Tickets::new(config.max_carriers, Instant::now()).into(),
             person_rates: PersonRates::new(&config.rates, DefaultClock::default()).into(),
             claims: Claims::new(config.rates.names, DefaultClock::default()),
@@ -223,10 +239,12 @@ impl Parts {
             guests,
             seen: seen.into(),
             announcement: Announcement::open(&config.data).into(),
-            keep: config.keep,
+            keep: Live::new(config.keep),
+            started: clock.wall(),
             clock,
             timing: config.timing,
             last_connection: AtomicU64::new(0),
+            counters: Arc::default(),
             stopping,
         }
     }
@@ -236,6 +254,13 @@ impl Parts {
 fn key(certificates: &Option<Arc<Certificates>>) -> Box<ServerKey> {
     let certificates = certificates.clone();
     Box::new(move || certificates.as_ref().map(|it| it.current().fingerprint))
+}
+
+async fn listen_for_metrics(config: &Config) -> Result<Option<Listener>, MetricsError> {
+    match &config.metrics {
+        Some(address) => address.listen().await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Without TLS a server listens only where nobody can eavesdrop.

@@ -1,4 +1,4 @@
-//! The manual pages that `tinychat man` prints: the program, its settings, the protocol.
+//! The manual pages that `tinychat man` prints: the program, its settings, the protocol, upgrades.
 
 use std::str::FromStr;
 
@@ -20,11 +20,13 @@ pub enum Page {
     Settings,
     /// `tinychat-protocol(7)`.
     Protocol,
+    /// `tinychat-upgrade(7)`.
+    Upgrade,
 }
 
 impl Page {
     /// What they are called.
-    pub const NAMES: [&str; 3] = ["tinychat", "config", "protocol"];
+    pub const NAMES: [&str; 4] = ["tinychat", "config", "protocol", "upgrade"];
 }
 
 impl FromStr for Page {
@@ -35,7 +37,8 @@ impl FromStr for Page {
             "tinychat" => Ok(Self::Program),
             "config" => Ok(Self::Settings),
             "protocol" => Ok(Self::Protocol),
-            _ => Err("the pages are tinychat, config and protocol"),
+            "upgrade" => Ok(Self::Upgrade),
+            _ => Err("the pages are tinychat, config, protocol and upgrade"),
         }
     }
 }
@@ -47,6 +50,7 @@ impl Page {
             Self::Program => program(info),
             Self::Settings => settings_page(),
             Self::Protocol => manual::protocol(),
+            Self::Upgrade => upgrade(),
         }
     }
 }
@@ -71,6 +75,12 @@ fn settings_page() -> String {
         .map(|(key, comment, example)| (format!("{key} = {example}"), comment.to_owned()));
     let table = Table { heading: "Keys", rows: rows.collect() };
     manual::page(&title, include_str!("../../share/man/tinychat-config.5.md"), &[table])
+}
+
+fn upgrade() -> String {
+    let summary = "which versions of TinyChat talk, and what may be replaced when";
+    let title = Title { name: "tinychat-upgrade", section: "7", summary };
+    manual::page(&title, include_str!("../../share/man/tinychat-upgrade.7.md"), &[])
 }
 
 #[cfg(test)]

@@ -359,7 +359,7 @@
 //!
 //! | member | |
 //! |---|---|
-//! | `blob` | the id |
+//! | `blob` | the id. Where the message is sealed, so is [what the server has](crate::seal#files), and one more member says with what |
 //! | `name` | what the sender calls it: data from others, and no path |
 //! | `type` | its media type (RFC 6838) as the sender sees it; may be missing |
 //! | `size` | its length in bytes |

@@ -91,15 +91,17 @@ const RULES: &[Rule] = &[
     Rule {
         says: "receiver 2: a message that is there is a duplicate, whatever its number",
         file: "src/client/store/history.rs",
-        found: "    if let Some(known) = duplicate(tx, server, &peer, &message)? {",
-        instead: "    if let Some(known) = duplicate(tx, server, &peer, &message)?.filter(|it| *it < 0) {",
+        found: "    if let Some(known) = duplicate(tx, server, &peer, message.origin, &hash)? {",
+        instead: "    if let Some(known) = duplicate(tx, server, &peer, message.origin, &hash)?
+        .filter(|it| *it < 0)
+    {",
         rounds: "restored",
     },
     Rule {
         says: "receiver 2: what has another message's number is bounced, not acknowledged",
         file: "src/client/store/history.rs",
-        found: "        return Ok(Verdict::Bounced);",
-        instead: "        return Ok(Verdict::Known);",
+        found: "id)?.then_some(Verdict::Bounced))",
+        instead: "id)?.then_some(Verdict::Known))",
         rounds: "restored",
     },
     Rule {

@@ -197,6 +197,7 @@ impl World {
     fn operator(&self, words: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
         command.args(words).arg("--data").arg(self.data("server"));
+        command.env("TINYCHAT_SERVER_CONFIG", "none");
         Process::start("the operator", command, &self.watch)
     }
 
@@ -205,6 +206,7 @@ impl World {
         if let Some(wall) = &self.wall {
             command.envs(wall.variables());
         }
+        command.env("TINYCHAT_SERVER_CONFIG", "none");
         command.args(["--log-level", "warn", "--listen", &self.address.to_string()]);
         // John leaves more than a stranger may.
         command.args(["--first-contact", "0"]).arg("--data").arg(self.data("server"));

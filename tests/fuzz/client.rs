@@ -16,7 +16,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(Stage::open);
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((greets, chat)) = common::choice(bytes, 2) else { return };
-    let script = Script { greets: greets == 1, chat: chat.into(), carry: None };
+    let script = Script { greets: greets == 1, chat: chat.into(), ..Script::default() };
     let (peer, blocked) = (name("carl"), false);
     let commands = [
         Command::Talk(name("marie")),

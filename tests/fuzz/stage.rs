@@ -29,6 +29,8 @@ pub struct Script {
     pub greets: bool,
     /// On the connection on which the client signs in.
     pub chat: Vec<u8>,
+    /// On the same one, once the client asks for marie's device list; none if it does not.
+    pub devices: Option<Vec<u8>>,
     /// On each one that carries a file; none if the chat does not wait for one.
     pub carry: Option<Vec<u8>>,
 }
@@ -130,9 +132,16 @@ fn chat(mut stream: UnixStream, script: &Script, is_carried: &Receiver<()>) -> i
         stream.write_all(b"WELCOME john\r\n")?;
         read_until(&mut stream, b"TALK marie 0\r\n")?;
     }
+    let mut said = &script.chat;
+    if let Some(devices) = &script.devices {
+        // It is short.
+        stream.write_all(said)?;
+        read_until(&mut stream, b"DEVICES marie\r\n")?;
+        said = devices;
+    }
     let mut reader = stream.try_clone()?;
     let reading = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
-    stream.write_all(&script.chat)?;
+    stream.write_all(said)?;
     if script.carry.is_some() {
         let _ = is_carried.recv_timeout(PATIENCE / 2);
     }

@@ -87,6 +87,21 @@ fn where_registration_is_closed_only_those_come_who_were_there() {
 }
 
 #[test]
+fn an_invitation_to_an_open_server_is_said_to_be_needless() {
+    story(async |world| {
+        for (registration, is_needless) in [("open", true), ("invite", false)] {
+            let data = world.path(registration);
+            let (server, _) = serve(&data, &["--registration", registration]).await;
+            let invited = operate(&["invite"], &data).await;
+            assert!(invited.exited(0).lines()[0].contains("?invite="));
+            assert_eq!(invited.lines().len(), 1, "{:?}", invited.lines());
+            assert_eq!(invited.err.contains("it is not needed: "), is_needless, "{}", invited.err);
+            stop(server).await;
+        }
+    });
+}
+
+#[test]
 fn an_invitation_says_where_others_find_the_server() {
     story(async |world| {
         let data = world.path("server-1");

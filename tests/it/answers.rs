@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::programs::{Finished, Launch};
 use crate::script::Stage;
+use crate::sealed::comes;
 use crate::world::{World, story};
 
 async fn john_says(world: &World, lines: &str) -> Finished {
@@ -150,6 +151,8 @@ fn what_is_not_open_and_makes_no_noise_is_told_with_its_name() {
 #[test]
 fn files_that_went_are_listed_with_what_became_of_them() {
     story(async |world| {
+        comes(world, "marie").await;
+        comes(world, "john").await;
         let path = world.path("cat.png");
         fs::write(&path, "hello").unwrap();
         let files = async |world: &World| john_says(world, "/FILES\n").await;

@@ -12,6 +12,7 @@ use tinychat::server::{Config, Registration};
 
 use crate::operators::{operate, stop};
 use crate::programs::{Finished, Launch, Program, free_address};
+use crate::sealed::comes_among_programs;
 use crate::server_upgrade::{FOLDER, give_keys};
 use crate::times::SetTimes;
 use crate::wall::Wall;
@@ -60,6 +61,10 @@ fn nothing_is_lost_to_a_clock_that_is_wrong() {
         wall.is_off_by(-60);
         let mut server = serve(&wall, &data).await;
         let (alices, bobs) = (invitation(&data).await, invitation(&data).await);
+        let client = |name: &str, server: &str| {
+            Launch::tinychat(&["--user", name, "--server", server]).on(&world.path(name))
+        };
+        comes_among_programs(client("bob", &bobs), "bob", || client("alice", &alices)).await;
         let file = world.path("notes.txt");
         fs::write(&file, "something to read").unwrap();
         let (alice, file) = (world.path("alice"), file.to_str().unwrap());
@@ -182,7 +187,7 @@ fn an_invitation_is_good_for_a_week_that_the_server_runs() {
 async fn of_bob_and_of_files(data: &Path) -> Vec<String> {
     let check = operate(&["check"], data).await;
     let about =
-        |line: &&String| line.starts_with("alice to bob") || line.contains(" on their way ");
+        |line: &&String| line.starts_with("alice to bob") || line.contains(" more on the way, ");
     check.exited(0).lines().iter().filter(about).map(|line| first_words(line)).collect()
 }
 

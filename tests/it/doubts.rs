@@ -19,7 +19,7 @@ static FOLDER: LazyLock<DeviceKey> = LazyLock::new(device_key);
 
 /// A version of Marie's list with a prekey, on a server without TLS, signed by somebody; `made` tells lists of one version
 /// apart.
-fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
+pub(crate) fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
     list_of("marie", identity, version, made)
 }
 
@@ -37,7 +37,7 @@ fn list_of(name: &str, identity: &Identity, version: u64, made: u64) -> Bytes {
 }
 
 /// What the server has of Marie's list.
-fn devices(version: u64, statement: &[u8]) -> String {
+pub(crate) fn devices(version: u64, statement: &[u8]) -> String {
     devices_of("marie", version, statement)
 }
 
@@ -51,7 +51,7 @@ fn john(world: &World, stage: &Stage) -> Launch {
 }
 
 /// John is signed in, and asks for Marie, whose key the server has, knowing of so many messages; this is its answer.
-async fn receive(world: &World, stage: &Stage, settled: u64, talking: &str) -> Caller {
+pub(crate) async fn receive(world: &World, stage: &Stage, settled: u64, talking: &str) -> Caller {
     let mut server = stage.receive().await;
     server.knows("marie", &world.identity("marie"));
     server.expect(&format!("TALK marie {settled}")).await;

@@ -236,6 +236,24 @@ fn an_older_folder_is_brought_up_to_date_by_the_client() {
 }
 
 #[test]
+fn a_folder_of_layout_8_is_read_and_written() {
+    story(async |world| {
+        let folder = world.path("john");
+        fs::create_dir(&folder).unwrap();
+        let store = Connection::open(folder.join("messages.db")).unwrap();
+        store.execute_batch(include_str!("../layouts/client-8.sql")).unwrap();
+        drop(store);
+        let history = Launch::tinychat(&["history", "--user", "john"]).on(&folder);
+        let history = history.pipe("").await.exited(0).text();
+        for said in ["hello john", "hi anna", "seven"] {
+            assert!(history.contains(said), "{said} is not in:\n{history}");
+        }
+        Launch::at(world.address(), "john", &folder).to("marie").pipe("eight\n").await.exited(0);
+        assert_eq!(bodies(&folder).len(), 14);
+    });
+}
+
+#[test]
 fn a_newer_folder_is_refused_by_its_layout() {
     story(async |world| {
         make_folder(world, "john", "marie").await;

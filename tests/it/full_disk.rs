@@ -9,11 +9,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::carrying::{Carrier, noise};
+use crate::carrying::noise;
 use crate::files::until_some_of_it_is_in;
 use crate::lists::{first, is_told, lists};
+use crate::metrics::get;
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::{Launch, free_address};
+use crate::sealed::comes_to;
 use crate::world::{Peer, World, patiently, story};
 
 /// The engine and what it may write at once fit into it several times.
@@ -212,6 +214,29 @@ fn a_full_disk_refuses_aloud_and_loses_nothing() {
     });
 }
 
+#[test]
+fn a_server_whose_disk_is_full_is_not_ready() {
+    story_on_disk(async |world, disk| {
+        let socket = world.path("metrics.socket");
+        let metrics = format!("unix:{}", socket.display());
+        let (server, address) = serve(&disk.data(), &["--metrics", &metrics]).await;
+        assert_eq!(get(&socket, "/readyz").status, 200);
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.talk("bob").await;
+        disk.fill(0);
+        write_until_refused(&mut alice, "bob", 1).await;
+        let refused = get(&socket, "/readyz");
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(refused.body.contains("nothing can be stored now"), "{refused:?}");
+        assert!(get(&socket, "/metrics").body.contains("\ntinychat_ready 0\n"));
+        assert_eq!(get(&socket, "/healthz").status, 200);
+        disk.make_room();
+        alice.expect("ROOM bob").await;
+        assert_eq!(get(&socket, "/readyz").status, 200);
+        stop(server).await;
+    });
+}
+
 /// After the disk was full the store is opened again, and one whose watermark is gone is refused.
 #[test]
 fn a_server_that_cannot_read_its_mailbox_says_that_it_is_busy_until_it_can() {
@@ -374,6 +399,7 @@ fn a_file_that_fills_the_servers_disk_goes_on_when_there_is_room() {
         let flags = ["--file-rate", "512KiB,256KiB", "--reserve", "0B"];
         let (mut server, address) = serve(&disk.data(), &flags).await;
         let mut witness = sign_in(world, address, "witness").await;
+        comes_to(world, address, "marie", &world.path("marie")).await;
         let (path, content) = (world.path("file"), noise(2 << 20));
         fs::write(&path, &content).unwrap();
         let send = ["send", "--to", "marie", "--file", path.to_str().unwrap()];
@@ -383,12 +409,9 @@ fn a_file_that_fills_the_servers_disk_goes_on_when_there_is_room() {
         server.logs("the server has room for").await;
         disk.make_room();
         john.finish().await.exited(0);
-        let mut marie = sign_in(world, address, "marie").await;
-        marie.talk("john").await;
-        let told: serde_json::Value = serde_json::from_str(&marie.hear().await.text).unwrap();
-        let blob = told["blob"].as_str().unwrap();
-        let mut carrier = Carrier::at(world, address, &mut marie).await;
-        assert_eq!(carrier.fetch(blob, 0, content.len()).await, content);
+        let marie = Launch::at(address, "marie", &world.path("marie")).to("john");
+        marie.with_commands().pipe("/GET 1\n").await.exited(0).said("file 1 of john, file: here");
+        assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), content);
         stop(server).await;
     });
 }
@@ -399,8 +422,9 @@ fn a_file_that_does_not_fit_here_stays_with_the_server() {
         let (path, content) = (world.path("file"), noise(4 << 20));
         fs::write(&path, &content).unwrap();
         let send = ["send", "--to", "marie", "--file", path.to_str().unwrap()];
-        Launch::of(world, "john").with(&send).pipe("").await.exited(0);
         let data = disk.0.join("marie");
+        comes_to(world, world.address(), "marie", &data).await;
+        Launch::of(world, "john").with(&send).pipe("").await.exited(0);
         let marie = || Launch::at(world.address(), "marie", &data).to("john").with_commands();
         marie().with(&["--get-up-to", "0"]).pipe("").await.exited(0);
         disk.fill(1 << 20);

@@ -11,6 +11,7 @@ use tinychat::wire::frame::Presence;
 use crate::carrying::Carrier;
 use crate::files::{marie_writes, own_file, send, tell};
 use crate::programs::Launch;
+use crate::sealed::comes;
 use crate::world::{Peer, World, patiently, story, story_with};
 
 #[test]
@@ -99,6 +100,7 @@ fn who_holds_connections_for_files_and_does_nothing_gives_way() {
 #[test]
 fn what_comes_by_itself_is_of_people_one_wrote_to_and_can_be_freed() {
     story(async |world| {
+        comes(world, "marie").await;
         let path = own_file(world, "cat.txt", b"a cat");
         let marie = async |lines: &str| {
             Launch::of(world, "marie").to("john").with_commands().pipe(lines).await

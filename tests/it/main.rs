@@ -23,6 +23,11 @@
 //! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `listed` | a list of devices that real programs make, also where an agent signs |
+//! | `sealed` | sealed messages: who can read them, and who cannot |
+//! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
+//! | `sealed_many` | a thousand sealed messages, of which the host has no word, and ten thousand, of which most expire |
+//! | `open_sealed` | that a script that knows the specification alone opens what is sealed |
+//! | `lying` | somebody between a client and the real server, who lies; no tests |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -47,6 +52,7 @@
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `hoarding` | people who occupy room and connections that others need |
 //! | `files` | files between people: absent receivers, cut connections, refusals, attacks |
+//! | `sealed_files` | files that their host cannot read, nor change unseen |
 //! | `own_files` | files of one's own: names, sizes, several at once, cancelling |
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
@@ -54,12 +60,15 @@
 //! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `server_config` | the server's file of options: what goes before it, mistakes in it, and SIGHUP |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
+//! | `metrics` | what programs that watch a server are told: metrics, health, and `status` |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `announce` | what operators say to everybody |
 //! | `people` | what operators see of people, and set for them |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
+//! | `storage` | what takes up the disk; folders of backups, and drills of restoring them |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
@@ -73,6 +82,7 @@
 //! | `words` | that scripts' text arrives unchanged, from the command line and through a pipe |
 //! | `exits` | exit codes, and outputs that are closed or full |
 //! | `recipes` | the scripts of README and of the manual |
+//! | `packaging` | systemd's units, the NixOS module, a Debian package: that they agree with the programs |
 //! | `manual` | the manual pages, and how long README is |
 //! | `house` | that imports between files go one way, and that no file is too long |
 //! | `completions` | what shells complete |
@@ -105,6 +115,7 @@
 mod echo;
 #[allow(dead_code, reason = "the painter's own tests use the rest")]
 mod glass;
+mod lying;
 mod programs;
 mod script;
 mod socks;
@@ -162,13 +173,16 @@ mod logs;
 mod looks;
 mod manual;
 mod marks;
+mod metrics;
 mod names;
 mod networks;
 mod news;
+mod open_sealed;
 mod operators;
 mod outage;
 mod own_files;
 mod own_list;
+mod packaging;
 mod page;
 mod people;
 mod person_rates;
@@ -189,10 +203,15 @@ mod restart;
 mod rules;
 mod screen;
 mod sealed;
+mod sealed_files;
+mod sealed_lies;
+mod sealed_many;
+mod server_config;
 mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;
+mod storage;
 mod strangers;
 mod supervised;
 mod takeover;

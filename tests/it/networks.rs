@@ -15,6 +15,7 @@ use tinychat::server::{self, Tls};
 
 use crate::files::own_file;
 use crate::programs::{Launch, free_address};
+use crate::sealed::comes_among_programs;
 use crate::socks::{Conduct, Proxy};
 use crate::times::{SetTimes, SlowWay};
 use crate::tls::Hosted;
@@ -217,6 +218,11 @@ fn a_host_of_tor_is_reached_through_a_proxy_and_files_go_the_same_way() {
         let hello = through(world, &proxy, server).to("marie").pipe("hello\n").await;
         hello.exited(0).said("first time at abcdefgh.onion:7878");
         assert_eq!(tor.asked(), ["abcdefgh.onion:7878"]);
+        let direct = |name: &str| {
+            let flags = ["--user", name, "--server", &hosted.address];
+            Launch::tinychat(&flags).on(&world.path(name))
+        };
+        comes_among_programs(direct("marie"), "marie", || direct("anna")).await;
         let file = own_file(world, "file", &[7; 100_000]);
         let send = ["send", "--to", "marie", "--file", file.to_str().unwrap()];
         through(world, &proxy, server).with(&send).pipe("").await.exited(0);

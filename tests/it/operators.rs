@@ -4,12 +4,13 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tinychat::task::let_others_run;
 use tinychat::trust::Identity;
 use tinychat::wire::MAX_CHUNK;
 
@@ -177,6 +178,30 @@ fn a_stopped_server_is_checked_and_backed_up() {
 }
 
 #[test]
+fn what_was_delivered_a_moment_ago_is_not_counted_by_a_check() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, address) = serve(&data, &[]).await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        alice.talk_until_stored("bob").await;
+        let mut bob = sign_in(world, address, "bob").await;
+        bob.talk("alice").await;
+        bob.hears_all("alice", 1, 1..=3, numbered).await;
+        for (acknowledged, waits) in [(2, "1 message, 17 bytes, "), (3, "0 messages, 0 bytes, ")] {
+            bob.ack("alice", acknowledged).await;
+            bob.barrier().await;
+            let checked = operate(&["check"], &data).await;
+            checked.exited(0).was_quiet();
+            let last = checked.lines().pop().unwrap();
+            assert!(last.starts_with(waits), "{}", checked.text());
+        }
+        stop(server).await;
+    });
+}
+
+#[test]
 fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
     story(async |world| {
         let data = world.path("server-1");
@@ -186,7 +211,8 @@ fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
         let mut carrier = Carrier::at(world, address, &mut alice).await;
         let blob = carrier.upload("bob", &content).await;
         carrier.offer("bob", 10).await;
-        let line = format!("1 file, {} bytes; of 1 on their way 0 bytes", content.len());
+        let line =
+            format!("1 file, {} bytes; 1 more on the way, with 0 bytes so far", content.len());
         let checked = ["0 messages, 0 bytes, 0 sessions", &line];
         operate(&["check"], &data).await.exited(0).printed(&checked);
         let (file, copy) = (world.path("backup"), world.path("server-2"));
@@ -400,6 +426,30 @@ fn the_control_socket_is_for_its_owner_and_takes_no_rubbish() {
         operate(&["check"], &data).await.exited(0).printed(&["0 messages, 0 bytes, 0 sessions"]);
         sign_in(world, address, "alice").await.barrier().await;
         stop(server).await;
+        assert!(!data.join("control").exists());
+    });
+}
+
+#[test]
+fn whoever_can_connect_to_the_server_can_ask_it_too() {
+    story(async |world| {
+        for number in 0..3 {
+            let (address, data) = (free_address(), world.path(&format!("server-{number}")));
+            let server = Launch::server(address, &data).start();
+            let connecting = async {
+                while TcpStream::connect(address).is_err() {
+                    let_others_run().await;
+                }
+            };
+            patiently("it takes connections", connecting).await;
+            UnixStream::connect(data.join("control")).unwrap();
+            operate(&["invite"], &data).await.exited(0);
+            stop(server).await;
+            assert!(!data.join("control").exists());
+        }
+        // Of a server that did not start nothing is left to ask.
+        let (data, taken) = (world.path("server-0"), world.address());
+        Launch::server(taken, &data).start().end().await.exited(1).said("another process does");
         assert!(!data.join("control").exists());
     });
 }

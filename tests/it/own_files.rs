@@ -14,6 +14,7 @@ use crate::carrying::noise;
 use crate::files::{marie_writes, own_file, send, until_some_of_it_is_in};
 use crate::programs::{Finished, Launch};
 use crate::screen::desk;
+use crate::sealed::comes;
 use crate::world::{World, story, story_with};
 
 const MIB: usize = 1024 * 1024;
@@ -34,6 +35,7 @@ fn waiting(world: &World) -> usize {
 #[test]
 fn a_name_that_is_no_utf8_is_sent_and_made_so() {
     story(async |world| {
+        comes(world, "marie").await;
         let names = [&b"ol\xe9.txt"[..], b"caf\xe9=1.txt"];
         for (name, flag) in names.into_iter().zip([&["--file"][..], &[]]) {
             let path = world.path("").join(OsStr::from_bytes(name));
@@ -75,6 +77,7 @@ fn a_file_that_grows_while_it_goes_is_not_sent() {
         config.rates.files = Rate { each_second: MIB as u32 / 2, burst: MAX_CHUNK as u32 };
     };
     story_with(slowly, async |world| {
+        comes(world, "marie").await;
         let path = own_file(world, "log", &noise(MIB));
         let mut witness = world.sign_in("witness").await;
         let john = Launch::of(world, "john").with(&["send", "--to", "marie", "--file"]);
@@ -90,6 +93,7 @@ fn a_file_that_grows_while_it_goes_is_not_sent() {
 #[test]
 fn several_files_go_at_once() {
     story(async |world| {
+        comes(world, "marie").await;
         let [a, b] = ["a.txt", "b.txt"].map(|name| own_file(world, name, name.as_bytes()));
         let files =
             ["send", "--to", "marie", "--file", text(&a), "--file", text(&b), "two", "of them"];
@@ -118,6 +122,7 @@ fn several_files_go_at_once() {
 #[test]
 fn of_several_files_those_that_are_not_sent_are_named() {
     story(async |world| {
+        comes(world, "marie").await;
         let [a, b] = ["a.txt", "b.txt"].map(|name| own_file(world, name, name.as_bytes()));
         let address = world.address();
         world.stop().await;
@@ -156,6 +161,7 @@ fn a_space_without_quotes_is_explained_and_the_line_is_kept() {
 #[test]
 fn a_file_that_waits_is_called_back() {
     story(async |world| {
+        comes(world, "marie").await;
         marie_writes(world).await;
         for name in ["one.txt", "two.txt", "three.txt"] {
             send(world, &own_file(world, name, b"hello"), &[]).await.exited(0);

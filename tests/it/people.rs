@@ -145,6 +145,8 @@ fn who_comes_from_a_banned_address_is_told_so_under_tls() {
         let mut peer = Peer::on(transport);
         peer.expect("ERR BANNED - the operator of this server has banned your address").await;
         peer.end().await;
+        let status = objects(&operate(&["status", "--json"], &world.path("server")).await);
+        assert_eq!(status[0]["metrics"]["tinychat_sign_ins_total"]["banned"], 1);
     });
 }
 

@@ -3,6 +3,7 @@
 use crate::files::{marie_writes, own_file, send};
 use crate::programs::Launch;
 use crate::screen::{Desk, desk};
+use crate::sealed::comes;
 use crate::world::{World, story};
 
 /// What is red in a picture.
@@ -45,6 +46,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[test]
 fn a_picture_is_seen_and_one_that_means_harm_only_named() {
     story(async |world| {
+        comes(world, "marie").await;
         marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &["red and blue"])
             .await
@@ -78,6 +80,7 @@ fn marie(world: &World, variables: &[(&str, &str)], ahead: &str) -> Desk {
 #[test]
 fn a_terminal_gets_pictures_as_it_is_known_to_take_them() {
     story(async |world| {
+        comes(world, "marie").await;
         marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &[]).await.exited(0);
         let kitty = [("TERM", "xterm-kitty")];
@@ -108,6 +111,7 @@ fn a_terminal_gets_pictures_as_it_is_known_to_take_them() {
 #[test]
 fn a_terminal_that_does_not_say_what_it_is_is_not_waited_for_and_an_answer_is_never_typed() {
     story(async |world| {
+        comes(world, "marie").await;
         marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &[]).await.exited(0);
         let mut marie = marie(world, &[("TERM", "xterm-kitty")], "half a thought");
@@ -124,6 +128,7 @@ fn a_terminal_that_does_not_say_what_it_is_is_not_waited_for_and_an_answer_is_ne
 #[test]
 fn a_person_who_says_so_has_pictures_for_kitty_and_nobody_is_asked() {
     story(async |world| {
+        comes(world, "marie").await;
         marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &[]).await.exited(0);
         let launch = Launch::of(world, "marie").to("john").with(&["--pictures", "kitty"]);

@@ -19,6 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
     command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.env("TINYCHAT_SERVER_CONFIG", "none");
     command
 }
 

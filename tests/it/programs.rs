@@ -214,6 +214,7 @@ fn clean_environment(command: &mut Command) {
     // Nobody's agent has a hand in it, nor anybody's settings or clock.
     command.env_remove("SSH_AUTH_SOCK");
     command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shared/settings"));
+    command.env("TINYCHAT_SERVER_CONFIG", "none");
     command.env("TZ", "UTC");
     command.env("TERM", "xterm-256color");
 }

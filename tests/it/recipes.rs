@@ -8,7 +8,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::echo::WithinASecond;
+use crate::pipe::read_all;
 use crate::programs::{Launch, Program, comes_for_real};
+use crate::sealed::comes;
 use crate::world::{World, patiently, story};
 
 /// A folder in which a shell finds `tinychat`, john's settings, and a `notify-send` that writes into a file.
@@ -55,18 +57,13 @@ impl Bench {
 #[test]
 fn a_file_from_a_script() {
     story(async |world| {
+        comes(world, "marie").await;
         let bench = Bench::new(world);
-        let mut marie = world.sign_in("marie").await;
-        marie.talk("john").await;
         fs::write(bench.folder.join("report.pdf"), "%PDF-1.7").unwrap();
         let script = "tinychat send --to marie --file report.pdf \"as you asked\"";
         bench.runs(script).pipe("").await.exited(0);
-        let told: Value = serde_json::from_str(&marie.hear().await.text).unwrap();
-        assert_eq!(
-            (&told["name"], &told["type"]),
-            (&"report.pdf".into(), &"application/pdf".into())
-        );
-        assert_eq!(told["caption"], "as you asked");
+        let told = "john: [file 1: report.pdf, application/pdf, 8 B] as you asked";
+        assert_eq!(read_all(world, "marie", "john").await, [told]);
     });
 }
 

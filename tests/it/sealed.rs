@@ -1,44 +1,66 @@
 //! Sealed messages: what two people write to each other, their host cannot read. Real programs, and the real server.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rusqlite::Connection;
+use serde_json::Value;
 
+use crate::operators::sign_in;
 use crate::pipe::read_all;
 use crate::programs::{Launch, Program, numbered};
-use crate::world::{World, story};
+use crate::world::{World, patiently, story};
 
 /// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// Whether bytes stand in some file of a folder: as they are, or as base64 wherever that begins.
-pub(crate) fn is_anywhere(folder: &Path, word: &str) -> bool {
-    let encoded = (0..3).map(|ahead| {
-        let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
-        // What is next to the word is in the first and last digits, too.
-        text.as_bytes()[4.min(text.len())..text.len() - 4].to_vec()
-    });
-    let wanted: Vec<Vec<u8>> = encoded.chain([word.as_bytes().to_vec()]).collect();
+pub(crate) fn is_anywhere(folder: &Path, word: impl AsRef<[u8]>) -> bool {
+    let wanted = spellings(word);
     files(folder).iter().any(|path| {
         let bytes = fs::read(path).unwrap();
         wanted.iter().any(|it| bytes.windows(it.len()).any(|part| part == it))
     })
 }
 
-/// Somebody sits down at a client once, and goes again.
-pub(crate) async fn comes(world: &World, name: &str) {
-    comes_to(world, name, Launch::of(world, name)).await;
+/// Bytes as they are, and as what of them shows in base64 wherever that begins.
+pub(crate) fn spellings(word: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
+    let word = word.as_ref();
+    let encoded = (0..3).map(|ahead| {
+        let text = STANDARD.encode([&b"xxx"[..ahead], word].concat());
+        // What is next to the word is in the first and last digits, too.
+        text.as_bytes()[4.min(text.len())..text.len() - 4].to_vec()
+    });
+    encoded.chain([word.to_vec()]).collect()
 }
 
-/// The same at a client that is not theirs by name.
-pub(crate) async fn comes_to(world: &World, name: &str, client: Launch) {
-    let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
+/// Somebody sits down at a client once, and goes again.
+pub(crate) async fn comes(world: &World, name: &str) {
+    comes_by(world.address(), world, name).await;
+}
+
+/// The same by another way to the server.
+pub(crate) async fn comes_by(way: SocketAddr, world: &World, name: &str) {
+    let client = Launch::at(way, name, &world.path(name));
+    comes_with(world, world.address(), name, client).await;
+}
+
+/// The same at one of several servers, with any data folder.
+pub(crate) async fn comes_to(world: &World, server: SocketAddr, name: &str, folder: &Path) {
+    comes_with(world, server, name, Launch::at(server, name, folder)).await;
+}
+
+/// The same at a client that is given.
+pub(crate) async fn comes_with(world: &World, server: SocketAddr, name: &str, client: Launch) {
+    let friend = format!("{name}-s-friend");
+    let mut witness = sign_in(world, server, &friend).await.telling_of_lists();
     witness.talk(name).await;
     let person = client.to("nobody").with(&["--follow"]).start();
     witness.expect(&format!("PRESENCE {name} online")).await;
@@ -48,9 +70,24 @@ pub(crate) async fn comes_to(world: &World, name: &str, client: Launch) {
     witness.quit().await;
 }
 
-pub(crate) async fn leaves(program: Program) {
+/// The same where only programs can look: somebody else asks until there are keys.
+pub(crate) async fn comes_among_programs(person: Launch, name: &str, friend: impl Fn() -> Launch) {
+    let person = person.to("nobody").with(&["--follow"]).start();
+    loop {
+        let asked = friend().to(name).pipe("").await;
+        let told = &asked.exited(0).err;
+        if !told.contains("has no keys here yet") && !told.contains("nobody has the name") {
+            break;
+        }
+        assert!(person.is_running());
+    }
+    leaves(person).await;
+}
+
+/// Somebody goes. Gives what their client has printed.
+pub(crate) async fn leaves(program: Program) -> Vec<String> {
     program.signal("TERM");
-    program.finish().await;
+    program.finish().await.lines()
 }
 
 #[test]
@@ -149,5 +186,51 @@ fn whoever_writes_to_somebody_without_keys_is_told_who_can_read_it() {
         comes(world, "carol").await;
         let told = Launch::of(world, "alice").to("carol").pipe("hello\n").await;
         told.exited(0).never_said("keys");
+    });
+}
+
+/// The key with which a client opens the next message of the only chain that it has.
+fn next_key(folder: &Path) -> String {
+    let store = Connection::open(folder.join("messages.db")).unwrap();
+    let only = "SELECT pickle FROM session";
+    let pickle: String = store.query_row(only, (), |row| row.get(0)).unwrap();
+    let session: Value = serde_json::from_str(&pickle).unwrap();
+    session["receiving_chains"]["inner"][0]["hkdf_ratchet"]["key"].to_string()
+}
+
+/// Whether something stands in a client's database, or in what lies beside it.
+fn is_in_the_store(folder: &Path, text: &str) -> bool {
+    ["messages.db", "messages.db-wal", "messages.db-shm"].iter().any(|file| {
+        let bytes = fs::read(folder.join(file)).unwrap_or_default();
+        bytes.windows(text.len()).any(|it| it == text.as_bytes())
+    })
+}
+
+#[test]
+fn a_key_that_has_opened_a_message_is_in_no_file_soon_and_when_its_owner_has_left() {
+    story(async |world| {
+        comes(world, "bob").await;
+        let folder = world.path("bob");
+        let mut bob = Launch::of(world, "bob").to("alice").with(&["--follow"]).start();
+        let alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
+        alice.types("one\n");
+        bob.prints("alice: one").await;
+        let key = next_key(&folder);
+        assert!(is_in_the_store(&folder, &key));
+        alice.types("two\n");
+        bob.prints("alice: two").await;
+        // He goes on sitting there.
+        let soon = async {
+            while is_in_the_store(&folder, &key) {
+                async_std::task::yield_now().await;
+            }
+        };
+        patiently("the log is emptied", soon).await;
+        let key = next_key(&folder);
+        alice.types("three\n");
+        bob.prints("alice: three").await;
+        leaves(bob).await;
+        assert!(!is_in_the_store(&folder, &key));
+        leaves(alice).await;
     });
 }

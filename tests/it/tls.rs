@@ -512,7 +512,7 @@ fn an_operator_can_look_the_key_up() {
         let data = world.path("hosted");
         let hosted = Hosted::start(&[], &data).await;
         let status = Launch::operator(&["status"]).on(&data).pipe("").await;
-        assert!(status.lines().contains(&format!("key {}", hosted.key)), "{:?}", status.lines());
+        assert!(status.lines().contains(&format!("Key: {}", hosted.key)), "{:?}", status.lines());
         hosted.stop().await;
     });
 }

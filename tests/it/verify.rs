@@ -6,7 +6,7 @@ use tinychat::trust::Identity;
 use crate::operators::operate;
 use crate::pipe::read_all;
 use crate::programs::Launch;
-use crate::sealed::{comes, comes_to, is_anywhere};
+use crate::sealed::{comes, comes_with, is_anywhere};
 use crate::world::{World, story};
 
 /// Somebody who has their name and no more to do.
@@ -87,7 +87,7 @@ fn whom_one_verified_is_written_to_with_another_key_once_its_digits_are_compared
         alice(world).pipe("/FINGERPRINT bob\n").await.exited(0).said("bob's verified key: SHA256:");
         let (word, new) = (loses_key(world, "bob").await, world.path("new"));
         let joins = Launch::at(format!("{}?invite={word}", world.address()), "bob", &new);
-        comes_to(world, "bob", joins).await;
+        comes_with(world, world.address(), "bob", joins).await;
         let bob = || Launch::at(world.address(), "bob", &new);
         let seen = digits(bob(), "alice").await;
         assert_ne!(seen, old);
@@ -163,7 +163,7 @@ fn a_script_that_seals_always_is_told_what_waits_and_for_what() {
         let alice = |words: &[&str]| Launch::of(world, "alice").with(&ALWAYS).with(words);
         let told = alice(&["--to", "bob"]).pipe("one\n").await;
         told.exited(3).said("bob has no keys here yet, so says the server; what you write waits");
-        told.said("what you wrote to bob was not sent, for bob has no keys to seal it with");
+        told.said("what waits here for bob was not sent, for bob has no keys to seal it with");
         told.said("1 message not sent yet; kept until then: do not send it again");
         let told = alice(&["send", "--to", "bob", "two"]).pipe("").await;
         told.exited(3).said("for bob has no keys to seal it with");

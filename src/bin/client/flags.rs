@@ -135,7 +135,7 @@ pub(crate) struct Completions {
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "man", help_triggers("--help"))]
 pub(crate) struct Man {
-    /// tinychat (default), config or protocol
+    /// tinychat (default), config, protocol or upgrade
     #[argh(positional)]
     pub(crate) page: Option<Page>,
 }

@@ -15,18 +15,16 @@ use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
 use tinychat::server::{
-    Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
+    Config, FileLimits, Handshake, MetricsAddress, Proxies, Quota, Rate, Rates, Registration,
+    Timing, Tls,
 };
 use tinychat::trust::CertificateFiles;
 
-use crate::announce::Announce;
-use crate::invite::Invite;
-use crate::user::User;
+use crate::commands::Command;
 use crate::values::{
-    Keep, backlog, bytes, handshake, keep, log_format, rate, registration, size, threads,
+    Keep, backlog, bytes, handshake, keep, log_format, log_level, number, rate, registration, size,
+    threads,
 };
-
-pub(crate) const PROGRAM: &str = "tinychat-server";
 
 /// Host a TinyChat: messages wait here for the people they are for.
 ///
@@ -34,6 +32,11 @@ pub(crate) const PROGRAM: &str = "tinychat-server";
 #[derive(ArgsInfo, FromArgs)]
 #[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
+    /// a file in which all these have keys (default /etc/tinychat/server.toml, if there is one), or none; what is given
+    /// here goes before it
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
+    pub(crate) config: Option<PathBuf>,
+
     /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878, or the sockets
     /// that a service manager passes, as systemd does; what is given here is beside them)
     #[argh(option, arg_name = "addr")]
@@ -57,6 +60,11 @@ pub(crate) struct Flags {
     /// the certificate's private key in PEM, not locked: RSA with 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519
     #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     key: Option<PathBuf>,
+
+    /// where to answer for metrics and health over HTTP: /metrics, /healthz and /readyz, at host:port of this machine
+    /// alone, like 127.0.0.1:9464, at unix:PATH, or where others reach it at public:host:port (default nowhere)
+    #[argh(option, arg_name = "addr")]
+    metrics: Option<MetricsAddress>,
 
     /// the data folder (default $XDG_DATA_HOME/tinychat-server)
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
@@ -88,15 +96,21 @@ pub(crate) struct Flags {
 
     /// how many messages may wait from somebody whom the receiver has neither written to nor talked to
     /// yet; 0 is no limit (default 1000)
-    #[argh(option, arg_name = "n", default = "Quota::default().first_contact")]
+    #[argh(
+        option,
+        arg_name = "n",
+        default = "Quota::default().first_contact",
+        from_str_fn(number)
+    )]
     first_contact: u64,
 
     /// for how many people something of one person may wait who have not answered them yet; 0 is no limit
     /// (default 100)
-    #[argh(option, arg_name = "n", default = "Quota::default().strangers")]
+    #[argh(option, arg_name = "n", default = "Quota::default().strangers", from_str_fn(number))]
     strangers: usize,
 
-    /// what one file may have; 0 is no limit (default 2GiB)
+    /// what one file may have, sealed, which is 16 bytes more for each 64 KiB; 0 is no limit
+    /// (default 2GiB)
     #[argh(option, arg_name = "size", default = "FILES.file", from_str_fn(bytes))]
     file_size: u64,
 
@@ -118,20 +132,20 @@ pub(crate) struct Flags {
     file_rate: Rate,
 
     /// how many files may be on their way at once (default 64), no more than 8 of them one person's
-    #[argh(option, arg_name = "n", default = "64")]
+    #[argh(option, arg_name = "n", default = "64", from_str_fn(number))]
     transfers: usize,
 
     /// how many connections in all (default 50000); one more is told so, or closed
-    #[argh(option, arg_name = "n", default = "50_000")]
+    #[argh(option, arg_name = "n", default = "50_000", from_str_fn(number))]
     connections: usize,
 
     /// how many connections from one address at once; 0 is no limit (default 500). 127.0.0.1 and ::1 are
     /// not counted: behind a proxy everybody comes from there
-    #[argh(option, arg_name = "n", default = "Rates::default().connections")]
+    #[argh(option, arg_name = "n", default = "Rates::default().connections", from_str_fn(number))]
     address_connections: u32,
 
     /// how many new connections from one address a minute, likewise (default 600)
-    #[argh(option, arg_name = "n", default = "Rates::default().handshakes")]
+    #[argh(option, arg_name = "n", default = "Rates::default().handshakes", from_str_fn(number))]
     address_handshakes: u32,
 
     /// how long signing in may take in all, from 6s to 1h (default 60s). In proportion to it are silence before
@@ -141,7 +155,7 @@ pub(crate) struct Flags {
 
     /// how many new names may be claimed from one address a day, likewise (default 50); of IPv6 from one /64, and
     /// four times as many from one /48. Who comes with an address that `invite` printed is not counted
-    #[argh(option, arg_name = "n", default = "Rates::default().names")]
+    #[argh(option, arg_name = "n", default = "Rates::default().names", from_str_fn(number))]
     address_names: u32,
 
     /// how many messages one person may write a second on average, and at once behind a comma; 0 is no
@@ -168,7 +182,7 @@ pub(crate) struct Flags {
     pub(crate) threads: NonZeroUsize,
 
     /// what to log on stdout: off, error, warn, info, debug or trace (default info)
-    #[argh(option, default = "LevelFilter::Info", arg_name = "level")]
+    #[argh(option, default = "LevelFilter::Info", arg_name = "level", from_str_fn(log_level))]
     pub(crate) log_level: LevelFilter,
 
     /// how to log it: each event as one line of fields, for programs to read (default: sentences)
@@ -181,86 +195,6 @@ pub(crate) struct Flags {
 
     #[argh(subcommand)]
     pub(crate) command: Option<Command>,
-}
-
-/// What an operator may do beside serving.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand)]
-pub(crate) enum Command {
-    Check(Check),
-    Backup(Backup),
-    Restore(Restore),
-    Status(Status),
-    Invite(Invite),
-    User(User),
-    Announce(Announce),
-    Man(Man),
-    Completions(Completions),
-}
-
-/// Print a script that completes these words in a shell; the script says how to use it.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "completions", help_triggers("--help"))]
-pub(crate) struct Completions {
-    /// bash, fish, nushell or zsh
-    #[argh(positional, arg_name = "shell", from_str_fn(completions))]
-    pub(crate) script: String,
-}
-
-/// Print a manual page in roff, for `man -l -`.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "man", help_triggers("--help"))]
-pub(crate) struct Man {}
-
-/// Print the running server's key, and what it did since it was started: messages taken, those of them
-/// that were written to disk, commits. What was acknowledged at once is never written.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "status", help_triggers("--help"))]
-pub(crate) struct Status {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-}
-
-/// Look whether the mailbox is sound, and print how much waits in it for whom. Works beside a running
-/// server.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "check", help_triggers("--help"))]
-pub(crate) struct Check {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// use a mailbox that was refused as it is, without what it lost
-    #[argh(switch)]
-    pub(crate) accept: bool,
-}
-
-/// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file;
-/// keep it to yourself. Works beside a running server.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "backup", help_triggers("--help"))]
-pub(crate) struct Backup {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// the file to make; it must not exist yet
-    #[argh(positional, from_str_fn(paths::parse))]
-    pub(crate) file: PathBuf,
-}
-
-/// Make a server's data folder from a backup.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "restore", help_triggers("--help"))]
-pub(crate) struct Restore {
-    /// the data folder to make; it must be empty or not exist yet
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// the backup
-    #[argh(positional, from_str_fn(paths::parse))]
-    pub(crate) file: PathBuf,
 }
 
 /// What may be logged.
@@ -316,6 +250,7 @@ impl Flags {
             max_connections: self.connections,
             registration: self.registration,
             tls,
+            metrics: self.metrics,
             proxies: self.proxy_protocol,
             ..Config::new(listen, data)
         })
@@ -332,10 +267,6 @@ fn tls(on: bool, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<T
         (false, None, None) => Ok(Tls::Off),
         (false, ..) => Err("there is no use for a certificate with --tls off".into()),
     }
-}
-
-fn completions(shell: &str) -> Result<String, String> {
-    complete::script(shell, PROGRAM).ok_or_else(|| complete::UNKNOWN_SHELL.into())
 }
 
 /// What may stand in place of the last of these words.

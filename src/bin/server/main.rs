@@ -3,11 +3,16 @@
 //! # Rooms, from the top
 //!
 //! ```text
+//! reload      what SIGHUP does
+//! file        the file of options, which the command line goes before
+//! keys        its keys
 //! flags       the command line
-//! announce    its part about what is said to everybody
-//! invite      its part about invitations
-//! user        its part about people
+//! commands    its commands
+//! announce    what is said to everybody
+//! invite      invitations
+//! user        people
 //! values      what stands behind its flags
+//! backups     files of backups, and folders of them
 //! supervisor  whoever starts and stops it, and is told how it is
 //! ```
 
@@ -19,8 +24,13 @@
 )]
 
 mod announce;
+mod backups;
+mod commands;
+mod file;
 mod flags;
 mod invite;
+mod keys;
+mod reload;
 mod supervisor;
 mod user;
 mod values;
@@ -28,36 +38,34 @@ mod values;
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use announce::Announce;
 use argh::ArgsInfo;
-use flags::{Backup, Check, Command, Completions, Flags, Man, PROGRAM, Restore, Status};
+use commands::{
+    Backup, Check, Command, Completions, ConfigFile, Drill, Du, Man, PROGRAM, Restore, Status,
+};
+use file::{CommandLine, Place};
+use flags::Flags;
 use invite::Invite;
+use reload::Reload;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use supervisor::{News, Supervisor};
-use tempfile::{NamedTempFile, TempPath};
-use tinychat::args;
-use tinychat::args::complete;
 use tinychat::args::paths::Places;
+use tinychat::args::{Settings, complete};
 use tinychat::exit::Exit;
-use tinychat::folder::create_private;
-use tinychat::log_output::{self, Event, Events, Guard};
+use tinychat::log_output::{self, Guard};
 use tinychat::manual::{Program, Title};
 use tinychat::output;
 use tinychat::server::{Inherited, Server, control};
 use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
-use tinychat::trust::Fingerprint;
-use tinychat::trust::tls::Certificates;
 use user::{Purge, ResetKey, UserAction};
 
-const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
+const PATHS: Places = Places { flags: &["--config", "--data", "--cert", "--key"], bare: true };
 
 fn main() -> ExitCode {
     // Whatever a library makes is for its owner alone, too.
@@ -66,27 +74,65 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == complete::ASKED) {
         return output::answer(PROGRAM, flags::offered(words).lines().trim_end()).into();
     }
-    let flags: Flags =
-        match args::parse(PROGRAM, PATHS.as_text(std::env::args_os().skip(1)), Exit::SERVER) {
-            Ok(flags) => flags,
-            Err(stop) => return stop.exit(PROGRAM),
-        };
+    let line = CommandLine::new(PATHS.as_text(std::env::args_os().skip(1)));
+    let flags = match line.over(&Settings::default()) {
+        Ok(flags) => flags,
+        Err(stop) => return stop.exit(PROGRAM),
+    };
     if flags.version {
         let version = concat!("tinychat-server ", env!("CARGO_PKG_VERSION"));
         return output::answer(PROGRAM, version).into();
     }
+    let place = Place::of(flags.config.as_ref());
     let done = match &flags.command {
-        None => serve(flags),
-        Some(Command::Check(command)) => check(&flags, command),
-        Some(Command::Backup(command)) => backup(&flags, command),
-        Some(Command::Restore(command)) => restore(&flags, command),
-        Some(Command::Status(command)) => status(&flags, command),
-        Some(Command::Invite(command)) => invite(&flags, command),
-        Some(Command::User(command)) => user(&flags, &command.action),
-        Some(Command::Announce(command)) => announce_to_all(&flags, command),
+        Some(Command::Drill(Drill { target })) => backups::drill(target.as_deref()),
         Some(Command::Man(Man {})) => print(&manual()),
         Some(Command::Completions(Completions { script })) => print(script),
+        Some(Command::Config(ConfigFile { init })) => configure(&place, *init),
+        command => return perform(command.is_none(), line, place),
     };
+    end(done)
+}
+
+/// Does what obeys the file: serves, or what an operator asks for, who is told by it where the server's folder is.
+fn perform(is_server: bool, line: CommandLine, place: Place) -> ExitCode {
+    let read = if is_server || !line.says("data") { place.read() } else { Ok(Settings::default()) };
+    let settings = match read {
+        Ok(settings) if is_server => settings,
+        Ok(settings) => settings.only("data"),
+        Err(error) => {
+            tell(error);
+            return Exit::Usage.into();
+        }
+    };
+    let flags = match line.over(&settings) {
+        Ok(flags) => flags,
+        Err(stop) => return stop.exit(PROGRAM),
+    };
+    end(match &flags.command {
+        None => serve(flags, line, place, settings),
+        Some(command) => operate(&flags, command),
+    })
+}
+
+fn operate(flags: &Flags, command: &Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Check(command) => check(flags, command),
+        Command::Du(command) => du(flags, command),
+        Command::Backup(command) => backup(flags, command),
+        Command::Restore(command) => restore(flags, command),
+        Command::Status(command) => status(flags, command),
+        Command::Invite(command) => invite(flags, command),
+        Command::User(command) => user(flags, &command.action),
+        Command::Announce(command) => announce_to_all(flags, command),
+        // These obey no file.
+        Command::Drill(_) | Command::Config(_) | Command::Man(_) | Command::Completions(_) => {
+            Ok(())
+        }
+    }
+}
+
+fn end(done: Result<(), Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
@@ -96,13 +142,22 @@ fn main() -> ExitCode {
     }
 }
 
+fn configure(place: &Place, init: bool) -> Result<(), Box<dyn Error>> {
+    if init {
+        place.init()?;
+    }
+    let path = place.path().ok_or("there is no file: --config says none")?;
+    print(&format!("{}\n", path.display()))
+}
+
 /// `tinychat-server(8)`.
 fn manual() -> String {
     let summary = "hosts a chat in which messages wait for people";
     let title = Title { name: PROGRAM, section: "8", summary };
     let (info, prose) =
         (Flags::get_args_info(), include_str!("../../../share/man/tinychat-server.8.md"));
-    Program { title, info: &info, prose, tables: &[], exits: Exit::SERVER }.render()
+    let tables = [keys::table()];
+    Program { title, info: &info, prose, tables: &tables, exits: Exit::SERVER }.render()
 }
 
 fn print(text: &str) -> Result<(), Box<dyn Error>> {
@@ -110,7 +165,12 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
     Ok(output::verdict().write_all(text.as_bytes()).map_err(cannot_print)?)
 }
 
-fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
+fn serve(
+    flags: Flags,
+    line: CommandLine,
+    place: Place,
+    settings: Settings,
+) -> Result<(), Box<dyn Error>> {
     // Before there are threads: it changes the environment.
     let passed = supervisor::take_sockets()?;
     let _log_output =
@@ -120,11 +180,12 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         Some(format) => log_output::install(format, flags.log_level, SystemTime::now)?,
     }
     task::set_threads(flags.threads);
-    async_std::task::block_on(run(flags, passed))
+    let reload = Reload::new(line, place, settings, !passed.is_empty());
+    async_std::task::block_on(run(flags, passed, reload))
 }
 
-async fn run(flags: Flags, passed: Vec<Inherited>) -> Result<(), Box<dyn Error>> {
-    let mut interrupts = Interrupts::catch()?;
+async fn run(flags: Flags, passed: Vec<Inherited>, reload: Reload) -> Result<(), Box<dyn Error>> {
+    let (mut interrupts, hangups) = (Interrupts::catch()?, Hangups::catch()?);
     let config = flags.config(!passed.is_empty())?;
     let server = Server::bind_with(config, passed).await?;
     // One file for each connection: the soft limit is often only 1,024.
@@ -134,8 +195,9 @@ async fn run(flags: Flags, passed: Vec<Inherited>) -> Result<(), Box<dyn Error>>
     }
     announce(&server);
     let manager = Supervisor::meet()?;
-    let hangups = Hangups::catch()?;
-    task::spawn("hangup", read_again(server.certificates(), hangups, manager.clone()));
+    let (tuning, certificates) = (server.tuning(), server.certificates());
+    let hearing = reload.whenever_asked(tuning, certificates, hangups, manager.clone());
+    task::spawn("hangup", hearing);
     task::spawn("watchdog", manager.clone().show_life());
     manager.tell(News::Ready).await;
     server
@@ -164,41 +226,8 @@ fn announce(server: &Server) {
         let (place, key) = (endpoint.public(), certificates.current().fingerprint);
         tell(format_args!("join with --server '{place}#{key}'"));
     }
-}
-
-/// Reads the certificate again whenever SIGHUP comes. There may be nothing to read.
-async fn read_again(
-    certificates: Option<Arc<Certificates>>,
-    mut hangups: Hangups,
-    manager: Arc<Supervisor>,
-) {
-    while hangups.next().await {
-        manager.tell(News::Reloading).await;
-        if let Some(certificates) = certificates.clone() {
-            reload(certificates).await;
-        }
-        manager.tell(News::Ready).await;
-    }
-}
-
-async fn reload(certificates: Arc<Certificates>) {
-    let (reloading, old) = (certificates.clone(), certificates.current().fingerprint);
-    match task::blocking(move || reloading.reload()).await {
-        Ok(()) => tell_of_change(old, certificates.current().fingerprint),
-        Err(error) => log::error!("{error}; the certificate stays the one that it was"),
-    }
-}
-
-fn tell_of_change(old: Fingerprint, new: Fingerprint) {
-    log::info!(
-        logger: Events,
-        event = Event::CertificateRead,
-        key:% = new;
-        "read the certificate again"
-    );
-    if new != old {
-        tell(format_args!("the key was {old} and is {new} now"));
-        tell("clients that know the old one refuse the new one until their owners accept it");
+    if let Some(endpoint) = server.metrics() {
+        tell(format_args!("metrics at {endpoint}"));
     }
 }
 
@@ -207,9 +236,16 @@ fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
     Ok(control::check(&data, command.accept, &mut output::verdict())?)
 }
 
+fn du(flags: &Flags, Du { data, json }: &Du) -> Result<(), Box<dyn Error>> {
+    let words: &[&str] = if *json { &["du", "json"] } else { &["du"] };
+    let data = flags.data(data.as_ref())?;
+    Ok(control::operate(&data, words, &mut output::verdict())?)
+}
+
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::operate_running(&data, &["status"], &mut output::verdict())?)
+    let words: &[&str] = if command.json { &["status", "json"] } else { &["status"] };
+    Ok(control::operate_running(&data, words, &mut output::verdict())?)
 }
 
 fn invite(flags: &Flags, command: &Invite) -> Result<(), Box<dyn Error>> {
@@ -218,10 +254,17 @@ fn invite(flags: &Flags, command: &Invite) -> Result<(), Box<dyn Error>> {
         let data = flags.data(data.or(command.data.as_ref()))?;
         return Ok(control::operate(&data, &words, &mut output::verdict())?);
     }
-    let (data, words) = (flags.data(command.data.as_ref())?, command.request());
+    let words = command.request();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    control::operate_running(&data, &words, &mut output::verdict())?;
+    let (data, mut answer) = (flags.data(command.data.as_ref())?, Vec::<u8>::new());
+    control::operate_running(&data, &words, &mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (invitation, note) = answer.split_once('\n').unwrap_or((&*answer, ""));
+    print(&format!("{invitation}\n"))?;
     explain_invitation(&command.is_good(), "whoever joins with it first gets in");
+    if !note.is_empty() {
+        tell(format_args!("it is not needed: {}", note.trim_end()));
+    }
     Ok(())
 }
 
@@ -253,45 +296,15 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The file appears under its name when it is whole, and over nothing that is there.
-fn backup(flags: &Flags, Backup { data, file }: &Backup) -> Result<(), Box<dyn Error>> {
-    let data = flags.data(data.as_ref())?;
-    let taken = || format!("{} exists; choose another name", file.display());
-    if file.exists() {
-        return Err(taken().into());
-    }
-    let mut fresh = file.clone().into_os_string();
-    fresh.push(".partial");
-    let fresh = Path::new(&fresh);
-    let unwritable = |error: io::Error| format!("cannot write {}: {error}", fresh.display());
-    let made = create_private(fresh).map_err(unwritable)?;
-    // Gone with this value, unless it gets its name.
-    let path = TempPath::try_from_path(fresh).map_err(unwritable)?;
-    let mut out = NamedTempFile::from_parts(made, path);
-    control::operate(&data, &["backup"], &mut out)?;
-    out.flush().and_then(|()| out.as_file().sync_all()).map_err(unwritable)?;
-    verify_backup(out.as_file_mut(), fresh)?;
-    match out.persist_noclobber(file) {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(taken().into()),
-        Err(error) => Err(unwritable(error.error).into()),
-    }
-}
-
-/// What was written, and not what is found under its name.
-fn verify_backup(written: &mut File, path: &Path) -> Result<(), Box<dyn Error>> {
-    let mut scratch = path.as_os_str().to_owned();
-    scratch.push(".check");
-    written.rewind()?;
-    let verified = control::verify(io::BufReader::new(written), Path::new(&scratch));
-    let refused =
-        |error| format!("what was written could not be restored, and is not kept: {error}");
-    Ok(verified.map_err(refused)?)
+fn backup(flags: &Flags, command: &Backup) -> Result<(), Box<dyn Error>> {
+    let Backup { data, keep_backups, target } = command;
+    backups::backup(&flags.data(data.as_ref())?, target, *keep_backups)
 }
 
 fn restore(flags: &Flags, Restore { data, file }: &Restore) -> Result<(), Box<dyn Error>> {
     let data = flags.data(data.as_ref())?;
     let backup =
         File::open(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Ok(control::restore(io::BufReader::new(backup), &data)?)
+    control::restore(io::BufReader::new(backup), &data)?;
+    Ok(())
 }

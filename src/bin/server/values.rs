@@ -2,9 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use log::LevelFilter;
 use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
 use tinychat::server::{Handshake, Rate, Registration};
@@ -39,6 +41,14 @@ pub(crate) fn log_format(text: &str) -> Result<Format, String> {
         "logfmt" => Ok(Format::Logfmt),
         _ => Err("the format of the log is json or logfmt".into()),
     }
+}
+
+pub(crate) fn log_level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| "the level is off, error, warn, info, debug or trace".into())
+}
+
+pub(crate) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "a whole number is expected".into())
 }
 
 pub(crate) fn backlog(text: &str) -> Result<Usage, String> {

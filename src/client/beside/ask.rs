@@ -51,6 +51,11 @@ pub(crate) enum Ask {
         id: i64,
         answer: Sender<Option<(Fate, u64)>>,
     },
+    /// Why files for somebody wait, if they can go only once that has changed.
+    Hold {
+        peer: Name,
+        answer: Sender<Option<Failure>>,
+    },
     State {
         id: i64,
         answer: Sender<Option<Sent>>,

@@ -148,6 +148,12 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
                     if told.replace(done) != Some(done) {
                         say(stream, &Reply::State("going".into())).await?;
                     }
+                    let peer = to.clone();
+                    if let Some(why) = self.ask(|answer| Ask::Hold { peer, answer }).await? {
+                        // It is kept, and no longer on its way.
+                        say(stream, &Reply::State(State::Waiting.as_str().into())).await?;
+                        return say(stream, &Reply::Refused(why.to_string())).await;
+                    }
                     wait(&moved, stream).await?;
                 }
                 Fate::Sent(message) => return self.tell_states(stream, &moved, to, message).await,

@@ -16,6 +16,7 @@ use crate::client::command::Command;
 use crate::client::event::{Ending, Event, Failure};
 use crate::client::line::connection::{Connection, Progress};
 use crate::client::line::conversation::Conversation;
+use crate::message::Name;
 use crate::task;
 use crate::wire::frame::ClientFrame;
 
@@ -197,12 +198,19 @@ impl Core {
             return Ok(false);
         }
         let unsent = self.unsent().await?;
-        match unsent.keys().find_map(|peer| self.held.failure(peer)) {
-            Some(failure) if unsent.keys().all(|peer| self.held.stops(peer)) => {
-                Err(Exit::Failed(failure))
-            }
-            _ => Ok(unsent.is_empty()),
+        let held: Vec<_> = unsent.keys().filter_map(|peer| self.holds_all(peer)).collect();
+        match held.len() == unsent.len() {
+            true => held.into_iter().next().map_or(Ok(true), |why| Err(Exit::Failed(why))),
+            false => Ok(false),
         }
+    }
+
+    /// Why nothing of what is left for somebody is sent until they, or the person who uses this client, do something.
+    fn holds_all(&self, peer: &Name) -> Option<Failure> {
+        let conversation = self.conversations.get(peer);
+        // Then files are left.
+        let has_sent_all = conversation.is_some_and(Conversation::has_sent_all);
+        self.held.failure(peer).or_else(|| self.holds_files(peer).filter(|_| has_sent_all))
     }
 
     /// How long until the next timer.

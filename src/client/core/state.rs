@@ -93,6 +93,8 @@ pub(crate) struct Core {
     pub(super) pinned: Option<Server>,
     /// Names without a device list, so that what is written to them is not sealed, of which the face was told.
     pub(super) told_unsealed: BTreeSet<Name>,
+    /// Those for whom a file waits until they have one, of which the face was told.
+    pub(super) told_file_waits: BTreeSet<Name>,
     /// As whose messages something came that was refused, for they would have sealed it.
     pub(super) told_refused: BTreeSet<Name>,
     /// What the face was told last of whether what is written to somebody is sealed.
@@ -193,6 +195,7 @@ impl Core {
             awaited: BTreeSet::new(),
             pinned: None,
             told_unsealed: BTreeSet::new(),
+            told_file_waits: BTreeSet::new(),
             told_refused: BTreeSet::new(),
             told_sealing: BTreeMap::new(),
             announced: None,
@@ -241,6 +244,12 @@ impl Core {
 
     pub(super) fn is_open(&self, peer: &Name) -> bool {
         self.conversations.get(peer).is_some_and(Conversation::is_open)
+    }
+
+    /// The version of somebody's device list, if the server tells no other; 0 if there is none.
+    pub(super) fn list_of(&self, peer: &Name) -> Option<u64> {
+        let conversation = self.conversations.get(peer).filter(|it| it.is_open())?;
+        conversation.list.is_settled().then(|| conversation.list.known())
     }
 
     /// Whether `TALK` was not answered yet.

@@ -1,7 +1,8 @@
 //! The thread that carries one file, on a connection of its own.
 //!
-//! It may block, and holds one chunk at a time. It tells the core what happens by [`Report`]s; the core ends it by
-//! closing its channel. It writes nothing but the file itself: a download resumes where the partial file ends.
+//! It may block, and holds a MiB or so at a time. It tells the core what happens by [`Report`]s; the core ends it by
+//! closing its channel. It writes nothing but the file itself: a download resumes where the partial file ends. All that it
+//! sends is sealed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::future::Future;
@@ -16,16 +17,19 @@ use bytesize::ByteSize;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
+use super::arriving::Arriving;
 use super::job::{Job, Report, Stop};
 use super::place::place;
 use super::source::modified;
+use super::steady::Steady;
 use super::talk::{Line, nonsense};
 use crate::client::line::door::Door;
 use crate::client::line::silence::Silence;
 use crate::client::store::info::FileInfo;
-use crate::client::store::rows::{Download, Source, Upload};
+use crate::client::store::rows::{Download, FileSeal, Source, Upload};
 use crate::folder::free_space;
 use crate::message::BlobId;
+use crate::seal::{FileKey, FileSeed, OpeningError, Sealing};
 use crate::trust::Ticket;
 use crate::wire::MAX_CHUNK;
 use crate::wire::frame::{ClientFrame, FileReply, FileRequest};
@@ -83,40 +87,45 @@ impl<R: FnMut(Report)> Carrier<R> {
 
     // Sending.
 
-    async fn upload(&mut self, Upload { source, blob, peer, .. }: Upload) -> Result<(), Stop> {
-        let mut file = open_unchanged(&source)?;
+    async fn upload(
+        &mut self,
+        Upload { source, blob, seal, peer, .. }: Upload,
+    ) -> Result<(), Stop> {
+        let file = open_unchanged(&source)?;
+        let steady = Steady::new(file, source.size).await.map_err(|it| ended(&source, &it))?;
         let mut line = self.connect().await?;
+        let hash = steady.hash();
+        let seal = match (blob, seal) {
+            (None, _) => FileSeal { seed: FileSeed::generate(), hash },
+            (Some(_), Some(seal)) if seal.hash == hash => seal,
+            // It is another file, or was begun before files were sealed.
+            (Some(blob), _) => return anew(&mut line, blob).await,
+        };
+        let mut sealed = Sealed::new(&seal, source, steady)?;
         let request = match blob {
             Some(blob) => FileRequest::Resume { blob },
-            None => FileRequest::Offer { peer, size: source.size },
+            None => FileRequest::Offer { peer, size: sealed.key.sealed_size() },
         };
         line.say(&request).await?;
-        let mut hasher = Hasher::new();
         let (blob, have) = match line.next().await {
-            Ok(FileReply::Have { blob: named, size, hash }) => {
-                self.name(named, size).await?;
-                hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
-                if size > source.size || hash.is_some_and(|hash| hash != hasher.finalize()) {
-                    line.drop_blob(named).await?;
-                    return Err(Stop::Anew);
+            Ok(FileReply::Have { blob, size, hash }) => {
+                self.name(blob, sealed.key.plain_before(size), &seal).await?;
+                if !sealed.begins_with(size, hash)? {
+                    return anew(&mut line, blob).await;
                 }
-                (named, size)
+                (blob, size)
             }
-            Ok(FileReply::Kept { blob }) => {
-                let size = source.size;
-                hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
-                return self.sent(&source, blob, &hasher);
-            }
+            Ok(FileReply::Kept { blob }) => return self.sent(&sealed.source, blob, seal),
             Ok(other) => return Err(nonsense(&other)),
             Err(Stop::Gone) => return Err(Stop::Anew),
             Err(stop) => return Err(stop),
         };
-        self.send_from(&mut line, &mut file, &source, have, &mut hasher).await?;
+        self.send_from(&mut line, &mut sealed, have).await?;
         let mut told = None;
         loop {
             match line.next().await {
-                Ok(FileReply::Kept { .. }) => return self.sent(&source, blob, &hasher),
-                Ok(FileReply::Have { size, .. }) => self.tell(size, source.size, &mut told),
+                Ok(FileReply::Kept { .. }) => return self.sent(&sealed.source, blob, seal),
+                Ok(FileReply::Have { size, .. }) => self.tell_sent(&sealed, size, &mut told),
                 Ok(other) => return Err(nonsense(&other)),
                 Err(Stop::Gone) => return Err(Stop::Anew),
                 Err(stop) => return Err(stop),
@@ -124,11 +133,11 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
     }
 
-    /// Waits until the server's id for it is written down. So the server never keeps anything under an id that nobody
-    /// knows.
-    async fn name(&mut self, blob: BlobId, have: u64) -> Result<(), Stop> {
+    /// Waits until the server's id for it is written down, with what it is sealed with. So the server never keeps anything
+    /// under an id that nobody knows, and no other file is sealed with the same.
+    async fn name(&mut self, blob: BlobId, have: u64, seal: &FileSeal) -> Result<(), Stop> {
         let (written, is_written) = oneshot::channel();
-        (self.report)(Report::Named(blob, have, written));
+        (self.report)(Report::Named(blob, have, seal.clone(), written));
         // The core drops the other end when it ends.
         is_written.await.map_err(|_| Stop::Away("it is not carried any more".into()))
     }
@@ -136,44 +145,49 @@ impl<R: FnMut(Report)> Carrier<R> {
     async fn send_from(
         &mut self,
         line: &mut Line,
-        file: &mut File,
-        source: &Source,
+        sealed: &mut Sealed,
         have: u64,
-        hasher: &mut Hasher,
     ) -> Result<(), Stop> {
-        let (mut offset, mut told) = (have, None);
+        let (mut offset, mut told, whole) = (have, None, sealed.key.sealed_size());
         loop {
-            let length = usize::try_from(source.size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
+            let length = usize::try_from(whole - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
             let body = line.begin_chunk(offset, length);
-            file.read_exact(&mut line.out[body..]).map_err(|it| ended(source, &it))?;
-            hasher.update(&line.out[body..]);
+            sealed.read(offset, &mut line.out[body..])?;
             line.out.put_slice(b"\r\n");
             line.write().await?;
             offset += length as u64;
-            if offset == source.size {
+            if offset == whole {
                 return Ok(());
             }
             // What was written may still be in flight.
             while let Some(reply) = line.next_ready().await? {
                 match reply {
-                    FileReply::Have { size, .. } => self.tell(size, source.size, &mut told),
+                    FileReply::Have { size, .. } => self.tell_sent(sealed, size, &mut told),
                     other => return Err(nonsense(&other)),
                 }
             }
         }
     }
 
-    fn sent(&mut self, source: &Source, blob: BlobId, hasher: &Hasher) -> Result<(), Stop> {
+    /// The server has so much of what is sealed.
+    fn tell_sent(&mut self, sealed: &Sealed, have: u64, told: &mut Option<(Instant, u64)>) {
+        self.tell(sealed.key.plain_before(have), sealed.source.size, told);
+    }
+
+    fn sent(&mut self, source: &Source, blob: BlobId, seal: FileSeal) -> Result<(), Stop> {
         // It may have been written to while it was read.
         open_unchanged(source)?;
-        (self.report)(Report::Sent(blob, hasher.finalize()));
+        (self.report)(Report::Sent(blob, seal));
         Ok(())
     }
 
     // Fetching.
 
     async fn download(&mut self, download: &Download) -> Result<(), Stop> {
-        let Download { message, info, .. } = download;
+        let Download { message, info, is_sealed, .. } = download;
+        if let Some(why) = info.objection(*is_sealed) {
+            return Err(Stop::Failed(why.into()));
+        }
         let place = place(&self.folder, *message);
         let mut line = self.connect().await?;
         if !is_here(&place, info.hash).map_err(|error| unwritable(&self.folder, &error))? {
@@ -196,7 +210,9 @@ impl<R: FnMut(Report)> Carrier<R> {
         let mut part = self.begin(info, place.with_extension("part"))?;
         let had = part.length;
         self.ask_for(info, &part, line).await?;
-        self.receive(info, &mut part, line).await?;
+        if let Err(error) = self.receive(info, &mut part, line).await? {
+            return Err(self.throw_away(info, &part, &error).await?);
+        }
         let right = part.length == info.size && part.hasher.finalize() == info.hash;
         let kept =
             if right { keep(&part.file, &part.path, place) } else { fs::remove_file(&part.path) };
@@ -216,7 +232,12 @@ impl<R: FnMut(Report)> Carrier<R> {
     fn begin(&self, info: &FileInfo, path: PathBuf) -> Result<Part, Stop> {
         let here = |error: io::Error| unwritable(&self.folder, &error);
         let mut file = open_part(&self.folder, &path).map_err(here)?;
-        let length = file.metadata().map_err(here)?.len();
+        let had = file.metadata().map_err(here)?.len();
+        let arriving = Arriving::behind(info, had);
+        let arriving = arriving.ok_or_else(|| Stop::Failed(TOO_LONG.into()))?;
+        let length = arriving.plain_offset();
+        // What is behind it comes again.
+        file.set_len(length).map_err(here)?;
         let free = free_space(&self.folder).map_err(here)?;
         if info.size.saturating_sub(length) > free.saturating_sub(RESERVE) {
             let (size, free) = (ByteSize(info.size), ByteSize(free));
@@ -226,16 +247,15 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
         let mut hasher = Hasher::new();
         hash_up_to(&mut file, length, &mut hasher).map_err(here)?;
-        Ok(Part { path, file, hasher, length })
+        Ok(Part { path, file, hasher, length, arriving })
     }
 
     /// Asks for the rest, if the server has the announced file.
     async fn ask_for(&self, info: &FileInfo, part: &Part, line: &mut Line) -> Result<(), Stop> {
-        line.say(&FileRequest::Fetch { blob: info.blob, offset: part.length }).await?;
+        let (offset, whole) = (part.arriving.offset(), part.arriving.size());
+        line.say(&FileRequest::Fetch { blob: info.blob, offset }).await?;
         let stop = match line.next().await {
-            Ok(FileReply::Have { size, .. }) if size == info.size && part.length <= size => {
-                return Ok(());
-            }
+            Ok(FileReply::Have { size, .. }) if size == whole && offset <= whole => return Ok(()),
             // Whatever it is, it is not the announced file.
             Ok(FileReply::Have { .. }) => Stop::Failed(NOT_WHAT_WAS_SENT.into()),
             Err(Stop::Gone) => Stop::Gone,
@@ -251,29 +271,47 @@ impl<R: FnMut(Report)> Carrier<R> {
         Err(stop)
     }
 
+    /// Gives why what comes is not what was sealed, if it is not.
     async fn receive(
         &mut self,
         info: &FileInfo,
         part: &mut Part,
         line: &mut Line,
-    ) -> Result<(), Stop> {
-        let mut told = None;
-        while part.length < info.size {
+    ) -> Result<Result<(), OpeningError>, Stop> {
+        let (mut told, mut plain) = (None, Vec::new());
+        while part.arriving.offset() < part.arriving.size() {
             match line.next().await? {
-                FileReply::Chunk { offset, body } if offset == part.length && !body.is_empty() => {
-                    if let Err(error) = part.file.write_all_at(&body, offset) {
+                FileReply::Chunk { offset, body }
+                    if offset == part.arriving.offset() && !body.is_empty() =>
+                {
+                    if let Err(error) = part.arriving.take(&body, &mut plain) {
+                        return Ok(Err(error));
+                    }
+                    if let Err(error) = part.add(&plain) {
                         // Messages need the room more than a part of a file does.
                         let _ = fs::remove_file(&part.path);
                         return Err(unwritable(&self.folder, &error));
                     }
-                    part.hasher.update(&body);
-                    part.length += body.len() as u64;
+                    plain.clear();
                     self.tell(part.length, info.size, &mut told);
                 }
                 other => return Err(nonsense(&other)),
             }
         }
-        Ok(())
+        Ok(Ok(()))
+    }
+
+    /// Nothing of it is of use, here or there. Gives what it ends with.
+    async fn throw_away(
+        &self,
+        info: &FileInfo,
+        part: &Part,
+        because: &OpeningError,
+    ) -> Result<Stop, Stop> {
+        fs::remove_file(&part.path).map_err(|error| unwritable(&self.folder, &error))?;
+        // On another connection: on this one the rest would come first.
+        self.connect().await?.drop_blob(info.blob).await?;
+        Ok(Stop::Failed(format!("{because}; what came was thrown away")))
     }
 
     /// Reports the first time, then at intervals, and the end once, however often the server says it.
@@ -293,8 +331,61 @@ struct Part {
     file: File,
     hasher: Hasher,
     length: u64,
+    arriving: Arriving,
 }
 
+impl Part {
+    /// Writes the next bytes.
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.length)?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The server is to forget what it has of an upload.
+async fn anew(line: &mut Line, blob: BlobId) -> Result<(), Stop> {
+    line.drop_blob(blob).await?;
+    Err(Stop::Anew)
+}
+
+/// A file of one's own as it is sent.
+struct Sealed {
+    source: Source,
+    key: FileKey,
+    sealing: Sealing<Steady>,
+}
+
+impl Sealed {
+    fn new(seal: &FileSeal, source: Source, steady: Steady) -> Result<Self, Stop> {
+        let key = FileKey::new(&seal.seed, &seal.hash, source.size);
+        let key = key.ok_or_else(|| Stop::Failed(NO_SUCH_SIZE.into()))?;
+        let sealing = Sealing::new(key.clone(), steady);
+        Ok(Self { source, key, sealing })
+    }
+
+    /// Whether the server can have so many bytes of it, which have this hash.
+    fn begins_with(&mut self, size: u64, hash: Option<Hash>) -> Result<bool, Stop> {
+        if size > self.key.sealed_size() {
+            return Ok(false);
+        }
+        let Some(hash) = hash else { return Ok(true) };
+        let mut hasher = Hasher::new();
+        let hashed = hasher.update_reader(Read::by_ref(&mut self.sealing).take(size));
+        hashed.map_err(|error| ended(&self.source, &error))?;
+        Ok(hasher.finalize() == hash)
+    }
+
+    fn read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
+        let sought = self.sealing.seek(SeekFrom::Start(offset));
+        let read = sought.and_then(|_| self.sealing.read_exact(out));
+        read.map_err(|error| ended(&self.source, &error))
+    }
+}
+
+const NO_SUCH_SIZE: &str = "no file can be as long as that";
+const TOO_LONG: &str = "no file is as long as its sender says";
 const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it was thrown away";
 
 /// Opens a file of one's own, if it is still the one that was to be sent.
@@ -312,10 +403,10 @@ fn changed(source: &Source) -> Stop {
     Stop::Failed(format!("{path} has changed since; send it again, or a copy of it"))
 }
 
-/// Why reading failed: the file became shorter, or cannot be read.
+/// Why reading failed: the file became shorter or another one, or cannot be read.
 fn ended(source: &Source, error: &io::Error) -> Stop {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => changed(source),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => changed(source),
         _ => unreadable(source, error),
     }
 }

@@ -4,11 +4,10 @@
 
 use std::io;
 
-use blake3::Hash;
 use futures::channel::oneshot;
 
 use crate::client::line::broken::Broken;
-use crate::client::store::rows::{Download, Upload};
+use crate::client::store::rows::{Download, FileSeal, Upload};
 use crate::message::BlobId;
 
 /// What is carried.
@@ -23,13 +22,13 @@ pub(crate) enum Job {
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// The server's id for the upload, and how many bytes of it the server has. The sender is used once that is on the
-    /// disk.
-    Named(BlobId, u64, oneshot::Sender<()>),
+    /// The server's id for the upload, how many bytes of it the server has, and what it is sealed with there. The sender
+    /// is used once that is on the disk.
+    Named(BlobId, u64, FileSeal, oneshot::Sender<()>),
     /// This many bytes are here, or on the server.
     Moved(u64),
-    /// The server keeps all of it; this is its hash.
-    Sent(BlobId, Hash),
+    /// The server keeps all of it, sealed with this.
+    Sent(BlobId, FileSeal),
     /// All of it is here.
     Come,
     /// The server knows that it need not keep the file of this message.

@@ -8,16 +8,19 @@
 //!
 //! ```text
 //! carry                 the thread that carries one file
-//! talk                  requests and answers on its connection
+//! talk, arriving        requests and answers on its connection; what comes of a file
+//! steady                an own file that is read more than once, and is the same each time
 //! job, place, source    what to carry; where a received file lies; a file to be sent
 //! save                  saving a received file where its person wants it
 //! ```
 
+mod arriving;
 pub(crate) mod carry;
 pub(crate) mod job;
 pub(crate) mod place;
 pub(crate) mod save;
 pub(crate) mod source;
+mod steady;
 mod talk;
 
 pub use super::store::rows::Listed;

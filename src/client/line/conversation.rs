@@ -312,10 +312,11 @@ impl Conversation {
         self.list.is_settled() && !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
     }
 
-    /// Whether to ask for the peer's device list; `is_held`: nothing is sent until somebody decides.
-    pub(crate) fn wants_list(&self, is_held: bool, now: Instant) -> bool {
+    /// Whether to ask for the peer's device list; `has_files`: there are files to be sent; `is_held`: nothing is sent until
+    /// somebody decides.
+    pub(crate) fn wants_list(&self, has_files: bool, is_held: bool, now: Instant) -> bool {
         match &self.link {
-            Link::Open(open) => self.list.is_due(open.more, is_held, now),
+            Link::Open(open) => self.list.is_due(open.more || has_files, is_held, now),
             // What comes is opened all the same.
             Link::Refused(_) => self.list.is_due_for_keys(now),
             Link::Closed | Link::Opening(_) => false,

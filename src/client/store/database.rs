@@ -24,6 +24,9 @@ use crate::trust::known_servers::{KnownServers, KnownServersError};
 /// The longest path of a data folder, in bytes: SQLite takes no more than 511 of a file's.
 pub(super) const LONGEST: usize = 511 - "/messages.db.new-journal".len();
 
+/// How long another process may use the database meanwhile.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
 /// Why there is no store, or why it failed. Made to be read by its owner.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
@@ -95,7 +98,7 @@ pub(super) fn open(
     let failed = |cause| StoreError::Open { path: path.into(), cause };
     make_if_missing(path)?;
     let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     // What is deleted leaves nothing behind: keys that opened something, above all.

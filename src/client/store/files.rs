@@ -7,13 +7,17 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use blake3::Hash;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::info::FileInfo;
 use super::outbox;
-use super::rows::{Download, FileState, Received, Record, Source, State, Transfer, Upload};
+use super::rows::{
+    Download, FileSeal, FileState, Received, Record, Source, State, Transfer, Upload,
+};
 use super::scope::{Scope, Server, counts, peer_and_count};
 use crate::message::{BlobId, Kind, Name, Timestamp};
+use crate::seal::FileSeed;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -65,7 +69,8 @@ pub(crate) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>
 }
 
 /// The columns of an own file.
-const UPLOAD: &str = "upload.id, upload.peer, path, name, type, size, modified, caption, blob";
+const UPLOAD: &str = "upload.id, upload.peer, path, name, type, size, modified, caption, blob,
+                      upload.seed, upload.hash";
 
 fn upload(row: &Row<'_>) -> Result<Upload> {
     let damaged = |()| rusqlite::Error::InvalidQuery;
@@ -81,13 +86,29 @@ fn upload(row: &Row<'_>) -> Result<Upload> {
         caption: row.get(7)?,
     };
     let blob = blob.map(|blob| blob.parse().map_err(|_| damaged(()))).transpose()?;
-    Ok(Upload { id: row.get(0)?, peer: peer.parse().map_err(|_| damaged(()))?, source, blob })
+    let seal = row.get::<_, Option<_>>(9)?.zip(row.get::<_, Option<_>>(10)?);
+    let seal = seal.map(|(seed, hash)| FileSeal {
+        seed: FileSeed::from_bytes(seed),
+        hash: Hash::from_bytes(hash),
+    });
+    Ok(Upload { id: row.get(0)?, peer: peer.parse().map_err(|_| damaged(()))?, source, blob, seal })
 }
 
-/// The server has given an upload this id, or does not know it any more.
-pub(crate) fn name(tx: &Transaction<'_>, id: i64, blob: Option<BlobId>) -> Result<()> {
-    let blob = blob.map(|blob| blob.to_string());
-    tx.execute("UPDATE upload SET blob = ? WHERE id = ?", params![blob, id]).map(drop)
+/// The server has given an upload this id, under which all that it gets is sealed with this.
+pub(crate) fn name(tx: &Transaction<'_>, id: i64, blob: BlobId, seal: &FileSeal) -> Result<()> {
+    let (seed, hash) = (seal.seed.to_bytes(), seal.hash.as_bytes());
+    tx.execute(
+        "UPDATE upload SET blob = ?, seed = ?, hash = ? WHERE id = ?",
+        params![blob.to_string(), seed, hash, id],
+    )
+    .map(drop)
+}
+
+/// The server does not have an upload any more, or what it has is of no use: it is offered again, sealed with something
+/// else.
+pub(crate) fn begin_anew(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    let forget = "UPDATE upload SET blob = NULL, seed = NULL, hash = NULL WHERE id = ?";
+    tx.execute(forget, [id]).map(drop)
 }
 
 /// The server keeps all of it: writes the message that tells of it. None if it was cancelled meanwhile.
@@ -216,7 +237,7 @@ pub(crate) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Blob
 
 /// The columns of a file that others sent.
 pub(crate) const FILE: &str =
-    "SELECT file.message, file.peer, number, file.state, why, body FROM file
+    "SELECT file.message, file.peer, number, file.state, why, body, sealed FROM file
                     JOIN message ON message.id = file.message";
 
 /// The files to download, the oldest first.
@@ -262,6 +283,7 @@ pub(crate) fn download(row: &Row<'_>) -> Result<Download> {
         number: row.get::<_, i64>(2)?.cast_unsigned(),
         info: FileInfo::of(&Kind::FILE, &body).ok_or_else(damaged)?,
         state: file_state(row, 3)?.ok_or_else(damaged)?,
+        is_sealed: row.get::<_, Option<bool>>(6)? == Some(true),
     })
 }
 
@@ -310,7 +332,7 @@ fn gone(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, T
          WHERE upload.server = ? AND upload.state <> 'going' ORDER BY upload.id DESC LIMIT ?"
     ))?;
     let rows = query.query_map(params![server.as_str(), limit], |row| {
-        Ok((row.get::<_, Option<i64>>(11)?, upload(row)?, gone_state(row)?))
+        Ok((row.get::<_, Option<i64>>(13)?, upload(row)?, gone_state(row)?))
     })?;
     let mut gone = rows.collect::<Result<Vec<_>>>()?;
     gone.reverse();
@@ -324,13 +346,13 @@ fn gone(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, T
 }
 
 fn gone_state(row: &Row<'_>) -> Result<FileState> {
-    let state: String = row.get(9)?;
-    let of_message: Option<String> = row.get(12)?;
+    let state: String = row.get(11)?;
+    let of_message: Option<String> = row.get(14)?;
     let of_message = of_message.and_then(|word| State::of_word(&word));
     let state = match of_message {
         // One that was called back has a message, too.
         Some(of_message) if state == "sent" => Some(FileState::Sent(of_message)),
-        _ => FileState::of_word(&state, row.get(10)?),
+        _ => FileState::of_word(&state, row.get(12)?),
     };
     state.ok_or(rusqlite::Error::InvalidQuery)
 }
@@ -352,7 +374,8 @@ mod tests {
     fn say(store: &rusqlite::Connection, own: bool, state: &str, name: &str) -> i64 {
         let blob = BlobId::from_u128(1);
         let (media, hash) = ("image/png".into(), blake3::hash(b""));
-        let info = FileInfo { blob, name: name.into(), media, size: 5, hash, caption: None };
+        let info =
+            FileInfo { blob, name: name.into(), media, size: 5, hash, seed: None, caption: None };
         let row = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
                    VALUES ('localhost:7878', 'marie', ?1, 'i', (SELECT count(*) FROM message), 0, 'file', ?2, ?3)";
         store.execute(row, params![own, info.to_body(), state]).unwrap();
@@ -396,6 +419,28 @@ mod tests {
         assert_eq!((listed.len(), listed[0].as_str()), (5, "slow Coming"));
     }
 
+    fn seal() -> FileSeal {
+        FileSeal { seed: FileSeed::generate(), hash: blake3::hash(b"hello") }
+    }
+
+    #[test]
+    fn what_an_upload_is_sealed_with_is_known_with_its_id_and_forgotten_with_it() {
+        let (mut store, seal) = (in_memory(), seal());
+        let server: Server = "localhost".parse().unwrap();
+        upload(&store, "cat", "going", None);
+        let id = store.last_insert_rowid();
+        let first = |store: &mut rusqlite::Connection| {
+            let going = run(store, |tx| going(tx, &server));
+            (going[0].blob, going[0].seal.clone())
+        };
+        assert_eq!(first(&mut store), (None, None));
+        let blob = BlobId::from_u128(7);
+        run(&mut store, |tx| name(tx, id, blob, &seal));
+        assert_eq!(first(&mut store), (Some(blob), Some(seal)));
+        run(&mut store, |tx| begin_anew(tx, id));
+        assert_eq!(first(&mut store), (None, None));
+    }
+
     #[test]
     fn what_one_thought_better_of_is_unwanted_until_the_server_knows() {
         let mut store = in_memory();
@@ -404,7 +449,7 @@ mod tests {
         for (number, state) in [(1, "cancelled"), (2, "failed"), (3, "going"), (4, "sent")] {
             upload(&store, state, state, None);
             let id = store.last_insert_rowid();
-            run(&mut store, |tx| name(tx, id, Some(blob(number))));
+            run(&mut store, |tx| name(tx, id, blob(number), &seal()));
         }
         upload(&store, "never offered", "cancelled", None);
         let unwanted = |store: &mut rusqlite::Connection| run(store, |tx| unwanted(tx, &server));

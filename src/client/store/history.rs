@@ -86,8 +86,8 @@ pub(crate) fn receive(
     if was_opened(tx, server, &peer, message.origin, &body.payload().hash())? {
         return Ok(Verdict::Known);
     }
-    if is_number_used(tx, server, &peer, message.id)? {
-        return Ok(Verdict::Bounced);
+    if let Some(clash) = clash(tx, server, &peer, message.id)? {
+        return Ok(clash);
     }
     open(tx, receiver, server, peer, message, &body)
 }
@@ -104,14 +104,24 @@ fn take_clear(
     if is_known_in_the_clear(tx, server, &peer, message.origin, &hash)? {
         return Ok(Verdict::Known);
     }
-    if is_number_used(tx, server, &peer, message.id)? {
-        return Ok(Verdict::Bounced);
+    if let Some(clash) = clash(tx, server, &peer, message.id)? {
+        return Ok(clash);
     }
     let person = receiver.keyring.person(tx, receiver.me, server, &peer)?;
     if !unsealed::may_come(tx, server, &peer, person.list.is_some())? {
         return Ok(Verdict::Unsealed);
     }
     insert(tx, receiver.unasked, server, peer, message, &hash, Passage::Clear).map(Verdict::New)
+}
+
+/// What becomes of a message that has another one's number: it can come with a number of its own.
+fn clash(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    id: MessageId,
+) -> Result<Option<Verdict>> {
+    Ok(is_number_used(tx, server, peer, id)?.then_some(Verdict::Bounced))
 }
 
 /// Its body, if it is sealed.
@@ -194,12 +204,9 @@ fn insert(
         hash,
         passage.sealed(),
     ])?;
-    let id = tx.last_insert_rowid();
+    let (id, is_sealed) = (tx.last_insert_rowid(), passage == Passage::Sealed);
     let file = FileInfo::of(&kind, &body)
-        .map(|FileInfo { size, .. }| {
-            let comes = stock::comes(tx, server, &peer, size, unasked)?;
-            files::told(tx, server, &peer, id, size, comes)
-        })
+        .map(|info| stock::announce(tx, unasked, server, &peer, (id, is_sealed), &info))
         .transpose()?;
     Ok(Incoming { id, peer, time, kind, body, passage, file, written: None })
 }

@@ -8,6 +8,7 @@ use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{BlobId, Kind};
+use crate::seal::FileSeed;
 use crate::wire::{MAX_NUMBER, MAX_TEXT};
 
 /// The longest name that is kept: its ending may matter.
@@ -18,6 +19,10 @@ pub const MAX_CAPTION: usize = MAX_TEXT / 8;
 
 /// The longest part of a media type, in bytes.
 const MAX_MEDIA_NAME: usize = 64;
+
+const NOT_SEALED: &str =
+    "it is not sealed as its message is, so the host could read it; not fetched";
+const KEY_NOT_SEALED: &str = "its key came unsealed, so the host could read it; not fetched";
 
 /// A file that somebody sends, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct FileInfo {
     pub size: u64,
     /// The hash of its content.
     pub hash: Hash,
+    /// What its key is derived from; none if it is not sealed.
+    pub seed: Option<FileSeed>,
     /// What its sender says of it.
     pub caption: Option<String>,
 }
@@ -46,6 +53,8 @@ struct Body<'a> {
     size: u64,
     blake3: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     caption: Option<Cow<'a, str>>,
 }
 
@@ -55,7 +64,7 @@ impl FileInfo {
         if *kind != Kind::FILE {
             return None;
         }
-        let Body { blob, name, media, size, blake3, caption } =
+        let Body { blob, name, media, size, blake3, seed, caption } =
             serde_json::from_slice(body).ok()?;
         let name = name[..name.floor_char_boundary(MAX_CLAIMED)].to_owned();
         Some(Self {
@@ -64,6 +73,10 @@ impl FileInfo {
             media: if is_media_type(&media) { media.into_owned() } else { String::new() },
             size: Some(size).filter(|size| *size <= MAX_NUMBER)?,
             hash: Hash::from_hex(&*blake3).ok()?,
+            seed: match seed {
+                Some(digits) => Some(FileSeed::from_digits(&digits)?),
+                None => None,
+            },
             caption: caption.map(Cow::into_owned).filter(|it| !it.is_empty()),
         })
     }
@@ -76,10 +89,21 @@ impl FileInfo {
             media: (&*self.media).into(),
             size: self.size,
             blake3: self.hash.to_string().into(),
+            seed: self.seed.as_ref().map(|seed| seed.to_digits().into()),
             caption: self.caption.as_deref().map(Cow::Borrowed),
         };
         // Strings and a number are JSON, whatever they are.
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Why it is not fetched, whatever the server has: what a sealed message tells of is sealed, too, and the seed of
+    /// nothing else is a secret. `sealed`: its message came so.
+    pub(crate) fn objection(&self, sealed: bool) -> Option<&'static str> {
+        match (sealed, &self.seed) {
+            (true, None) => Some(NOT_SEALED),
+            (false, Some(_)) => Some(KEY_NOT_SEALED),
+            (true, Some(_)) | (false, None) => None,
+        }
     }
 
     /// Its words, for the search.
@@ -125,6 +149,7 @@ mod tests {
             media: "image/png".into(),
             size: 5,
             hash: blake3::hash(b"hello"),
+            seed: Some(FileSeed::from_bytes([7; 32])),
             caption: caption.map(Into::into),
         }
     }
@@ -154,11 +179,36 @@ mod tests {
         {
             assert_eq!(heard(&body.replace(from, to)), None, "{to}");
         }
+        let seed = "07".repeat(32);
+        assert!(body.contains(&format!("\"seed\":\"{seed}\"")), "{body}");
+        assert_eq!(
+            heard(&body.replace(&seed, &seed[1..])),
+            None,
+            "no seed at all is another matter"
+        );
         assert_eq!(FileInfo::of(&Kind::TEXT, body.as_bytes()), None);
         for media in ["image", "image/", "image/png\\n", "image/png; x=y", &"x/".repeat(99)] {
             assert_eq!(heard(&body.replace("image/png", media)).unwrap().media, "", "{media}");
         }
         let long = heard(&body.replace("cat.png", &"x".repeat(3_000))).unwrap();
         assert_eq!(long.name.len(), MAX_CLAIMED);
+    }
+
+    #[test]
+    fn a_file_is_sealed_if_its_message_is_and_only_then() {
+        let sealed = info("cat.png", None);
+        let plain = FileInfo { seed: None, ..sealed.clone() };
+        assert!(!String::from_utf8(plain.to_body()).unwrap().contains("seed"));
+        assert_eq!(FileInfo::of(&Kind::FILE, &plain.to_body()), Some(plain.clone()));
+        assert_eq!((sealed.objection(true), plain.objection(false)), (None, None));
+        assert_eq!(plain.objection(true), Some(NOT_SEALED));
+        assert_eq!(sealed.objection(false), Some(KEY_NOT_SEALED));
+    }
+
+    #[test]
+    fn a_seed_is_not_logged() {
+        let info = FileInfo { seed: Some(FileSeed::from_bytes([0xee; 32])), ..info("cat", None) };
+        let logged = format!("{info:?}");
+        assert!(!logged.contains("eeee") && !logged.contains("238, 238"), "{logged}");
     }
 }

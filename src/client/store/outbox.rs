@@ -201,7 +201,7 @@ pub(super) fn mark_sent(tx: &Transaction<'_>, scope: &Scope, above: u64, up_to: 
 }
 
 /// The messages above a number that are not final, in order.
-pub(super) fn unsettled(
+pub(crate) fn unsettled(
     tx: &Transaction<'_>,
     scope: &Scope,
     above: u64,

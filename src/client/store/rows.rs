@@ -4,12 +4,14 @@
 
 use std::path::PathBuf;
 
+use blake3::Hash;
 use bytes::Bytes;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::info::FileInfo;
 use crate::message::{BlobId, Kind, Name, Timestamp};
+use crate::seal::FileSeed;
 
 /// A message, own or another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,6 +249,22 @@ impl Transfer {
             state: download.state.clone(),
         }
     }
+
+    /// That of a message that just came, if its file does not.
+    pub(crate) fn of_refused(message: &Incoming) -> Option<Self> {
+        let Received { number, state } = message.file.clone()?;
+        let info = FileInfo::of(&message.kind, &message.body)?;
+        matches!(state, FileState::Failed(_)).then(|| Self {
+            way: Way::Down,
+            id: message.id,
+            peer: message.peer.clone(),
+            number: Some(number),
+            name: info.name,
+            size: info.size,
+            done: 0,
+            state,
+        })
+    }
 }
 
 /// Which way a file goes.
@@ -307,6 +325,15 @@ pub(crate) struct Upload {
     pub(crate) source: Source,
     /// The server's id for it, if there is one already.
     pub(crate) blob: Option<BlobId>,
+    /// What it is sealed with there.
+    pub(crate) seal: Option<FileSeal>,
+}
+
+/// What an own file is sealed with. Nothing but a file with this hash is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileSeal {
+    pub(crate) seed: FileSeed,
+    pub(crate) hash: Hash,
 }
 
 /// A file of another's.
@@ -317,4 +344,6 @@ pub(crate) struct Download {
     pub(crate) number: u64,
     pub(crate) info: FileInfo,
     pub(crate) state: FileState,
+    /// Whether its message came sealed, and never in the clear.
+    pub(crate) is_sealed: bool,
 }

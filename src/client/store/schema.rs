@@ -227,6 +227,10 @@ const SEALING: &str = "
         DELETE FROM sealed WHERE message = old.id;
     END;
 
+    -- What the file of an upload is sealed with, and the hash of it that belongs to that: both or neither.
+    ALTER TABLE upload ADD COLUMN seed BLOB;
+    ALTER TABLE upload ADD COLUMN hash BLOB;
+
     -- The contacts whose keys the person has made sure of, with the fingerprint that each key has to have, as SHA256:
     -- and base64. As long as that was never seen, the contact has an empty one.
     CREATE TABLE verified (

@@ -23,6 +23,11 @@ const MESSAGES_8: &str = "
     SELECT id, server, peer, own, installation, n, time, kind, body, state, sent, origin, hash, bounces
     FROM message";
 
+/// What it knows of an upload.
+const UPLOADS_8: &str = "
+    SELECT id, server, peer, path, name, type, size, modified, caption, token, blob, state, why, message
+    FROM upload";
+
 /// The data folder of the program of layout 5.
 fn folder() -> tempfile::TempDir {
     let folder = folder_with(LAYOUT_5);
@@ -124,9 +129,9 @@ fn a_store_of_layout_5_is_brought_up_to_date_with_all_that_is_in_it() {
 fn a_store_of_layout_8_keeps_all_that_is_in_it() {
     let folder = folder_with(LAYOUT_8);
     let read = || {
-        let tables = "person installation contact seen asked upload file bounced address";
+        let tables = "person installation contact seen asked file bounced address";
         let all = tables.split(' ').map(|table| format!("SELECT * FROM {table}"));
-        let queries = all.chain([MESSAGES_8.to_owned()]);
+        let queries = all.chain([MESSAGES_8, UPLOADS_8].map(str::to_owned));
         queries.map(|query| rows(folder.path(), &query)).collect::<Vec<_>>()
     };
     let before = read();
@@ -157,6 +162,8 @@ fn a_store_of_layout_9_keeps_its_lists_of_devices() {
     for table in ["account", "session", "sealed"] {
         assert_eq!(rows(folder.path(), &format!("SELECT * FROM {table}")), [""; 0]);
     }
+    let seeds = "SELECT id FROM upload WHERE seed IS NOT NULL OR hash IS NOT NULL";
+    assert_eq!(rows(folder.path(), seeds), [""; 0], "nothing that is on its way is sealed");
     let unsent = rows(folder.path(), "SELECT id FROM message WHERE sealed IS NULL ORDER BY id");
     assert_eq!(unsent, ["Integer(11)", "Integer(12)"], "not what came back");
     let left = "SELECT DISTINCT sealed FROM message WHERE sealed IS NOT NULL";

@@ -6,10 +6,11 @@
 use rusqlite::{Row, ToSql, Transaction, params};
 
 use super::files;
-use super::rows::Download;
+use super::info::FileInfo;
+use super::rows::{Download, FileState, Received};
 use super::scope::Server;
 use crate::client::config::Unasked;
-use crate::message::Name;
+use crate::message::{Kind, Name};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -40,6 +41,26 @@ pub struct Freed {
     pub messages: Vec<i64>,
     /// How many bytes they had.
     pub bytes: u64,
+}
+
+/// A new message tells of a file: it is downloaded unasked if that is allowed, and not at all if it is not sealed as its
+/// message is.
+pub(crate) fn announce(
+    tx: &Transaction<'_>,
+    unasked: Unasked,
+    server: &Server,
+    peer: &Name,
+    (message, sealed): (i64, bool),
+    info: &FileInfo,
+) -> Result<Received> {
+    let Some(why) = info.objection(sealed) else {
+        let comes = comes(tx, server, peer, info.size, unasked)?;
+        return files::told(tx, server, peer, message, info.size, comes);
+    };
+    let told = files::told(tx, server, peer, message, info.size, false)?;
+    let state = FileState::Failed(why.into());
+    files::set(tx, message, &state)?;
+    Ok(Received { state, ..told })
 }
 
 /// Whether a file of somebody, of this size, is downloaded unasked.
@@ -122,11 +143,15 @@ pub(crate) fn freed(tx: &Transaction<'_>, message: i64) -> Result<()> {
 
 /// Records the sizes of files that were announced before sizes were recorded.
 pub(crate) fn measure(tx: &Transaction<'_>) -> Result<()> {
-    let mut all = tx.prepare(files::FILE)?;
+    let all = "SELECT file.message, body FROM file JOIN message ON message.id = file.message";
+    let mut all = tx.prepare(all)?;
     let mut size = tx.prepare("UPDATE file SET size = ? WHERE message = ?")?;
-    // A damaged row has no known size.
-    for Download { message, info, .. } in all.query_map((), files::download)?.flatten() {
-        size.execute(params![info.size.cast_signed(), message])?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
+    for (message, body) in all.query_map((), row)?.flatten() {
+        // A damaged row has no known size.
+        if let Some(info) = FileInfo::of(&Kind::FILE, &body) {
+            size.execute(params![info.size.cast_signed(), message])?;
+        }
     }
     Ok(())
 }
@@ -141,8 +166,8 @@ mod tests {
     use super::super::files::{set, to_drop, told};
     use super::super::thread::tests::{in_memory, run};
     use super::*;
-    use crate::client::{FileInfo, FileState};
     use crate::message::BlobId;
+    use crate::seal::FileSeed;
 
     const SMALL: Unasked = Unasked { file: 2 * LEAST, person: 4 * LEAST, all: 6 * LEAST };
 
@@ -160,7 +185,7 @@ mod tests {
         fn say(&self, peer: &str, own: bool, size: u64) -> i64 {
             let (name, media, hash) = ("cat".into(), String::new(), blake3::hash(b""));
             let blob = BlobId::from_u128(1);
-            let info = FileInfo { blob, name, media, size, hash, caption: None };
+            let info = FileInfo { blob, name, media, size, hash, seed: None, caption: None };
             let row = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
                        VALUES (?, ?, ?, 'i', (SELECT count(*) FROM message), 0, 'file', ?, 'stored')";
             let server = Self::server();
@@ -207,6 +232,31 @@ mod tests {
         assert!(shelf.tell("mallory", 5).1);
         assert!(!shelf.tell("mallory", SMALL.file + 1).1);
         assert!(!shelf.tell("anna", 5).1, "it was somebody else");
+    }
+
+    #[test]
+    fn what_is_not_sealed_as_its_message_is_does_not_come_at_all() {
+        let mut shelf = Shelf::new();
+        shelf.say("john", true, 0);
+        for (is_sealed, seed, comes) in [
+            (true, Some(FileSeed::generate()), true),
+            (true, None, false),
+            (false, Some(FileSeed::generate()), false),
+            (false, None, true),
+        ] {
+            let message = shelf.say("john", false, 5);
+            let (name, media, hash) = ("cat".into(), String::new(), blake3::hash(b""));
+            let blob = BlobId::from_u128(1);
+            let info = FileInfo { blob, name, media, size: 5, hash, seed, caption: None };
+            let received = run(&mut shelf.0, |tx| {
+                let (server, john) = (Shelf::server(), "john".parse().unwrap());
+                announce(tx, SMALL, &server, &john, (message, is_sealed), &info)
+            });
+            let is_coming = received.state == FileState::Coming;
+            let is_refused = matches!(&received.state, FileState::Failed(_));
+            assert_eq!((is_coming, is_refused), (comes, !comes), "{received:?}");
+        }
+        assert_eq!(shelf.lying().len(), 1);
     }
 
     #[test]

@@ -3,11 +3,18 @@
 //!
 //! Owned by the client's core, which has the one handle. The steps of the transactions are in the other files of this
 //! room. While nobody waits, the thread fills the index.
+//!
+//! The log has pages as they were, with keys that opened something since, and words that were deleted. So it is emptied
+//! when nothing was to be done for a while, now and then when there always is, and at the end.
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use futures::channel::oneshot;
@@ -23,6 +30,12 @@ use crate::trust::known_servers::KnownServers;
 
 /// How many messages are added to the index with one commit. Until then searches scan them.
 const INDEX_AT_ONCE: u32 = 512;
+
+/// When nothing was to be done for so long, the log is emptied.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// How often it is emptied while there is always something to be done.
+const EMPTY: Duration = Duration::from_secs(60);
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -102,13 +115,58 @@ impl Store {
 }
 
 fn serve(mut connection: Connection, queue: &Receiver<Job>, index_reset: &AtomicBool) {
-    let mut rebuilt = false;
+    let (mut rebuilt, mut emptied) = (false, Instant::now());
     loop {
         // While nobody waits.
         while queue.is_empty() && index(&mut connection, index_reset, &mut rebuilt) {}
-        let Ok(job) = queue.recv_blocking() else { return };
+        let Some(job) = next(&connection, queue, &mut emptied) else { return };
         job(&mut connection);
     }
+}
+
+/// The next job; none at the end.
+fn next(connection: &Connection, queue: &Receiver<Job>, emptied: &mut Instant) -> Option<Job> {
+    let job = next_within(IDLE, queue);
+    if job.is_none() || emptied.elapsed() >= EMPTY {
+        // If somebody reads in it, or the disk is full, the next time.
+        let _ = empty_log(connection);
+        *emptied = Instant::now();
+    }
+    match job {
+        Some(job) => job,
+        None => queue.recv_blocking().ok(),
+    }
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The next job, if there is one within a time; or that there are no more.
+fn next_within(time: Duration, queue: &Receiver<Job>) -> Option<Option<Job>> {
+    let (waker, began) = (Waker::from(Arc::new(Unpark(thread::current()))), Instant::now());
+    let mut next = pin!(queue.recv());
+    loop {
+        if let Poll::Ready(job) = next.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(job.ok());
+        }
+        let left = time.checked_sub(began.elapsed())?;
+        thread::park_timeout(left);
+    }
+}
+
+/// Merges the log into the database and cuts it off, unless somebody reads in it.
+fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let empty = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let emptied = connection.query_row(empty, (), |_| Ok(()));
+    connection.busy_timeout(database::BUSY)?;
+    emptied
 }
 
 /// Returns whether there is more to do. An index that cannot be written is retried later; one that is damaged is rebuilt
@@ -198,6 +256,98 @@ pub(crate) mod tests {
         let rounds = (0..10).take_while(|_| index(&mut connection, &reset, &mut rebuilt)).count();
         assert_eq!(rounds, 1, "it is rebuilt once");
         assert!(reset.load(Ordering::Relaxed), "whoever searches is told");
+    }
+
+    /// John's database.
+    fn johns(path: &Path) -> Connection {
+        let known_servers = KnownServers::new(path.with_file_name("known_servers"));
+        let config = Config::new("localhost".parse().unwrap(), name("john"), path.into());
+        let (connection, ..) = database::open(path, &config, &known_servers).unwrap();
+        connection
+    }
+
+    /// Whether bytes stand in some file of a folder.
+    fn is_anywhere(folder: &Path, text: &[u8]) -> bool {
+        fs::read_dir(folder).unwrap().any(|file| {
+            let bytes = fs::read(file.unwrap().path()).unwrap();
+            bytes.windows(text.len()).any(|it| it == text)
+        })
+    }
+
+    #[test]
+    fn what_is_deleted_or_replaced_is_in_no_file_once_the_log_is_empty() {
+        const MANY: u32 = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let mut connection = johns(&path);
+        // As long as they are in practice, and sometimes longer than a page.
+        let pickle = |what: &str, n: u32| {
+            let filling = ",1".repeat(if n.is_multiple_of(5) { 3_000 } else { 600 });
+            format!("{what}-key-of-{n}-{filling}")
+        };
+        for n in 0..MANY {
+            let row = "INSERT INTO session VALUES ('localhost', ?, 'i', 'id', ?, 1, 1, 0, 0, 0)";
+            let message = "INSERT INTO message
+                     (server, peer, own, installation, n, time, kind, body, state)
+                 VALUES ('localhost', 'marie', 0, 'i', ?, 0, 'text', ?, 'shown')";
+            transact(&mut connection, |tx| {
+                tx.execute(row, (n.to_string(), pickle("used", n)))?;
+                tx.execute(message, (n, format!("the secretword of {n}").as_bytes()))
+            })
+            .unwrap();
+        }
+        transact(&mut connection, |tx| search::advance(tx, MANY)).unwrap();
+        empty_log(&connection).unwrap();
+        for gone in ["used-key-of-", "secretword"] {
+            assert!(is_anywhere(folder.path(), gone.as_bytes()), "{gone} is there");
+        }
+        for n in 0..MANY {
+            let step = |tx: &Transaction<'_>| {
+                let next = "UPDATE session SET pickle = ? WHERE peer = ?";
+                tx.execute(next, (pickle("following", n), n.to_string()))?;
+                tx.execute("DELETE FROM message WHERE n = ?", [n])
+            };
+            transact(&mut connection, step).unwrap();
+        }
+        transact(&mut connection, search::reset).unwrap();
+        let log = path.with_extension("db-wal");
+        assert!(fs::read(&log).unwrap().windows(8).any(|it| it == b"used-key"), "in the log");
+        empty_log(&connection).unwrap();
+        for gone in ["used-key-of-", "secretword"] {
+            assert!(!is_anywhere(folder.path(), gone.as_bytes()), "{gone} is gone");
+        }
+        assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_log_in_which_somebody_reads_is_emptied_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let (writer, reader) = (johns(&path), Connection::open(&path).unwrap());
+        reader.execute_batch("BEGIN").unwrap();
+        reader.query_row("SELECT count(*) FROM message", (), |_| Ok(())).unwrap();
+        writer.execute("UPDATE person SET name = 'anna'", ()).unwrap();
+        let began = Instant::now();
+        let _ = empty_log(&writer);
+        assert!(began.elapsed() < database::BUSY, "nobody waits for it");
+        let log = || fs::metadata(path.with_extension("db-wal")).unwrap().len();
+        assert!(log() > 0);
+        reader.execute_batch("COMMIT").unwrap();
+        empty_log(&writer).unwrap();
+        assert_eq!(log(), 0);
+    }
+
+    #[test]
+    fn the_next_job_is_waited_for_so_long() {
+        let (jobs, queue) = async_channel::bounded::<Job>(1);
+        assert!(next_within(Duration::ZERO, &queue).is_none());
+        jobs.try_send(Box::new(|_| {})).unwrap();
+        assert!(next_within(Duration::ZERO, &queue).is_some_and(|job| job.is_some()));
+        let later = thread::spawn(move || jobs.send_blocking(Box::new(|_| {})));
+        let hour = Duration::from_secs(60 * 60);
+        assert!(next_within(hour, &queue).is_some_and(|job| job.is_some()), "it is woken");
+        later.join().unwrap().unwrap();
+        assert!(next_within(hour, &queue).is_some_and(|job| job.is_none()), "there are no more");
     }
 
     #[test]

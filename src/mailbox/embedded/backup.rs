@@ -4,12 +4,13 @@
 //!
 //! | entry | |
 //! |---|---|
-//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `2 5` |
+//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `3 5` |
 //! | `names` | the book of names as it is in the data folder |
 //! | `contacts` | in version 1 of this table: another book, which later servers take over into the mailbox |
 //! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
 //! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`, 3 `meta`, of which only `uptime` is there), lengths of key and value (u32 each, big-endian), key, value |
 //! | `blobs/ID`, … | the files that wait, whole ones, each as it lies in the data folder |
+//! | `counts` | since version 3 of this table: when it was made, and how much is in it (a [`Tally`]), as text |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
 //!
 //! Invariant: an archive without its end, or with a wrong one, is refused whole. Whoever wants to rely on what was
@@ -27,14 +28,24 @@ use super::image::{Entry, Image, Table};
 use super::layout::{self, UPTIME};
 use super::opening::Paths;
 use super::store::Store;
+use super::tally::Tally;
 use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;
+use crate::mailbox::Usage;
+use crate::message::Timestamp;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The version that has the book of contacts.
 const WITH_CONTACTS: u8 = 1;
+
+/// The last version that does not say how much is in it.
+const WITHOUT_COUNTS: u8 = 2;
+
+/// How much is in it, and how long that may be.
+const COUNTS: &str = "counts";
+const MAX_COUNTS: u64 = 256;
 
 /// About how much of the store goes into one entry of the archive.
 const PIECE: usize = 4 * 1024 * 1024;
@@ -78,14 +89,32 @@ impl From<StoreError> for BackupError {
     }
 }
 
-/// Writes a backup of a data folder whose store has this image.
-pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupError> {
+/// Writes a backup of a data folder whose store has this image, which was taken at this time.
+pub fn write(
+    image: &Image,
+    data: &Path,
+    taken: Timestamp,
+    out: impl Write,
+) -> Result<(), BackupError> {
+    let waiting = image.waiting().map_err(|error| BackupError::Read(error.0))?;
+    let messages: Usage = waiting.into_iter().map(|(_, usage)| usage).sum();
     let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
     archive.put("tinychat-backup", version(layout::VERSION).as_bytes())?;
     archive.put(NAMES, &whole_lines(&data.join(NAMES))?)?;
     for name in KEY_FILES {
         archive.put(name, &read_if_there(&data.join(name))?)?;
     }
+    put_store(&mut archive, image)?;
+    // After the messages: each file that they announce is there, or its receiver has it by now.
+    let files = put_files(&mut archive, data)?;
+    archive.put(COUNTS, Tally { taken, messages, files }.to_string().as_bytes())?;
+    let end = archive.hash.finalize().to_hex();
+    archive.put("end", end.as_bytes())?;
+    archive.tar.into_inner()?.flush()?;
+    Ok(())
+}
+
+fn put_store(archive: &mut Archive<impl Write>, image: &Image) -> Result<(), BackupError> {
     let mut piece = Vec::with_capacity(PIECE);
     let mut pieces = 0;
     for entry in image.entries() {
@@ -96,17 +125,22 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
             piece.clear();
         }
     }
-    archive.put(&format!("mailbox/{}", pieces + 1), &piece)?;
-    // After the messages: each file that they announce is there, or its receiver has it by now.
+    Ok(archive.put(&format!("mailbox/{}", pieces + 1), &piece)?)
+}
+
+/// Returns how many files there are, and their bytes.
+fn put_files(archive: &mut Archive<impl Write>, data: &Path) -> io::Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0, 0);
     for found in blobs::survey(&data.join(blobs::FOLDER))? {
-        if found.label.is_ok_and(|label| label.kept.is_some()) {
-            archive.put_file(&format!("{}/{}", blobs::FOLDER, found.id), &found.path)?;
+        if !found.label.is_ok_and(|label| label.kept.is_some()) {
+            continue;
+        }
+        if archive.put_file(&format!("{}/{}", blobs::FOLDER, found.id), &found.path)? {
+            files += 1;
+            bytes += found.length.saturating_sub(blobs::LABEL as u64);
         }
     }
-    let end = archive.hash.finalize().to_hex();
-    archive.put("end", end.as_bytes())?;
-    archive.tar.into_inner()?.flush()?;
-    Ok(())
+    Ok((files, bytes))
 }
 
 /// Reads a backup as [`restore`] does, and refuses what that would. `scratch` is a folder that is made for it, and
@@ -118,23 +152,24 @@ pub fn verify<E: From<BackupError>>(
 ) -> Result<(), E> {
     begin(scratch)?;
     let verified = fill(backup, scratch, Files::Labels).map_err(E::from);
-    let verified = verified.and_then(|()| check_books(scratch));
+    let verified = verified.and_then(|_| check_books(scratch));
     remove_folder(scratch).map_err(BackupError::from)?;
     verified
 }
 
-/// Makes a data folder from a backup. It is there wholly or not at all.
+/// Makes a data folder from a backup. It is there wholly or not at all. Returns what the backup says is in it, which is
+/// so; none of an old one, which does not say it.
 pub fn restore<E: From<BackupError>>(
     backup: impl Read,
     data: &Path,
     check_books: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Option<Tally>, E> {
     let partial = make_room(data)?;
     let filled = fill(backup, &partial, Files::Whole).map_err(E::from);
-    let checked = filled.and_then(|()| check_books(&partial));
+    let checked = filled.and_then(|tally| check_books(&partial).map(|()| tally));
     // Renaming replaces an empty folder.
-    let renamed = || fs::rename(&partial, data).map_err(BackupError::from);
-    let restored = checked.and_then(|()| Ok(renamed()?));
+    let renamed = || fs::rename(&partial, data).map_err(|error| E::from(BackupError::from(error)));
+    let restored = checked.and_then(|tally| renamed().map(|()| tally));
     if restored.is_err() {
         // The reader needs the first error more than one of cleaning up.
         let _ = fs::remove_dir_all(&partial);
@@ -176,12 +211,13 @@ impl<W: Write> Archive<W> {
         self.put_from(name, content.len() as u64, content)
     }
 
-    fn put_file(&mut self, name: &str, path: &Path) -> io::Result<()> {
+    /// Whether it was still there.
+    fn put_file(&mut self, name: &str, path: &Path) -> io::Result<bool> {
         match File::open(path) {
             // Its receiver has it by now.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
-            Ok(file) => self.put_from(name, file.metadata()?.len(), file),
+            Ok(file) => self.put_from(name, file.metadata()?.len(), file).map(|()| true),
         }
     }
 
@@ -251,9 +287,9 @@ fn decode_entry(piece: &mut Bytes) -> Option<(Table, Entry)> {
 }
 
 /// Unpacks a backup into a new folder and checks whether it is sound.
-fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<(), BackupError> {
+fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<Option<Tally>, BackupError> {
     let paths = Paths::new(folder);
-    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0, files };
+    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0, files, tally: None };
     let mut archive = tar::Archive::new(backup);
     let mut entries = archive.entries()?;
     let (table, layout) = versions(&reading.named(entries.next(), "tinychat-backup", 64)?)?;
@@ -276,16 +312,27 @@ fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<(), BackupErro
         store.fill(reading.pieces, decoded)?;
     }
     upgrade(&store, Unreadable::Refused)?;
-    let problems = store.image().inspect().map_err(|error| BackupError::Read(error.0))?.problems;
-    if let Some(problem) = problems.into_iter().next() {
-        return Err(BackupError::Damaged(problem));
-    }
-    if let Some(problem) = blobs::inspect(folder)?.problems.into_iter().next() {
-        return Err(BackupError::Damaged(problem));
+    look_whether_sound(&store, folder, reading.tally)?;
+    if table > WITHOUT_COUNTS && reading.tally.is_none() {
+        return Err(BackupError::Bad("it does not say how much is in it"));
     }
     let commit = store.last_commit()?;
     drop(store);
-    Ok(Watermark { commit, clean: true }.write(&paths.watermark)?)
+    Watermark { commit, clean: true }.write(&paths.watermark)?;
+    Ok(reading.tally)
+}
+
+/// Refuses what is damaged, or is not as much as the backup says.
+fn look_whether_sound(
+    store: &Store,
+    folder: &Path,
+    tally: Option<Tally>,
+) -> Result<(), BackupError> {
+    let mailbox = store.image().inspect().map_err(|error| BackupError::Read(error.0))?;
+    let stock = blobs::inspect(folder)?;
+    let differs = tally.and_then(|it| it.difference(mailbox.usage, stock.kept));
+    let mut problems = mailbox.problems.into_iter().chain(stock.problems).chain(differs);
+    problems.next().map_or(Ok(()), |problem| Err(BackupError::Damaged(problem)))
 }
 
 /// The version of an archive whose store has a layout.
@@ -311,6 +358,7 @@ struct Reading {
     hash: blake3::Hasher,
     pieces: u64,
     files: Files,
+    tally: Option<Tally>,
 }
 
 /// What to restore of the files that wait.
@@ -346,8 +394,8 @@ impl Reading {
         Ok(content.into())
     }
 
-    /// The next piece of the mailbox; an empty one for a file that waits, which is put where it belongs. None at the
-    /// end, whose hash has to match.
+    /// The next piece of the mailbox; an empty one for a file that waits, which is put where it belongs, and for the
+    /// counts. None at the end, whose hash has to match.
     fn piece<R: Read>(
         &mut self,
         entry: TarEntry<'_, R>,
@@ -362,6 +410,11 @@ impl Reading {
             let is_whole = self.named(entry, "end", 64)? == expected.as_bytes();
             let bad = BackupError::Bad("its hash is not that of its contents");
             return if is_whole { Ok(None) } else { Err(bad) };
+        }
+        if path == COUNTS.as_bytes() {
+            let counts = Tally::parse(&self.named(entry, COUNTS, MAX_COUNTS)?);
+            self.tally = Some(counts.ok_or(BackupError::Bad("its counts are damaged"))?);
+            return Ok(Some(Bytes::new()));
         }
         if path.starts_with(blobs::FOLDER.as_bytes()) {
             return self.blob(entry, &path, folder).map(|()| Some(Bytes::new()));

@@ -30,7 +30,7 @@ fn filled() -> tempfile::TempDir {
 fn written(data: &Path) -> Vec<u8> {
     let (store, _) = Paths::new(data).open().unwrap();
     let mut archive = Vec::new();
-    write(&store.image(), data, &mut archive).unwrap();
+    write(&store.image(), data, Timestamp(7), &mut archive).unwrap();
     archive
 }
 
@@ -48,7 +48,7 @@ fn verdict(archive: &[u8]) -> Result<(), String> {
         error.to_string().replace(&scratch.display().to_string(), &partial)
     });
     assert!(!scratch.exists(), "nothing is left");
-    let restored = restore(archive, &data, any_books).map_err(|error| error.to_string());
+    let restored = restore(archive, &data, any_books).map(drop).map_err(|error| error.to_string());
     assert_eq!(verified, restored);
     assert_eq!(data.exists(), restored.is_ok());
     restored
@@ -94,6 +94,36 @@ fn a_file_whose_label_is_damaged_is_told() {
     archive.put("end", end.as_bytes()).unwrap();
     let refused = verdict(&archive.tar.into_inner().unwrap()).unwrap_err();
     assert!(refused.contains("it has no label of a blob"), "{refused}");
+}
+
+#[test]
+fn one_that_has_less_than_it_says_is_told_and_so_is_one_that_does_not_say_it() {
+    for (counts, problem) in [
+        (Some("taken 7 messages 1 bytes 5 files 0 bytes 0"), "it says that it has 1 messages of 5"),
+        (Some("taken 7 messages 0 bytes 0 files 1 bytes 9"), "and has 0 messages of 0 bytes and 0"),
+        (Some("plenty"), "its counts are damaged"),
+        (None, "it does not say how much is in it"),
+    ] {
+        let mut archive =
+            Archive { tar: tar::Builder::new(Vec::new()), hash: blake3::Hasher::new() };
+        archive.put("tinychat-backup", version(layout::VERSION).as_bytes()).unwrap();
+        [NAMES].iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
+        archive.put("mailbox/1", b"").unwrap();
+        counts.iter().for_each(|it| archive.put(COUNTS, it.as_bytes()).unwrap());
+        let end = archive.hash.finalize().to_hex();
+        archive.put("end", end.as_bytes()).unwrap();
+        let refused = verdict(&archive.tar.into_inner().unwrap()).unwrap_err();
+        assert!(refused.contains(problem), "{refused}");
+    }
+}
+
+#[test]
+fn a_backup_says_when_it_was_made_and_how_much_is_in_it() {
+    let home = tempfile::tempdir().unwrap();
+    let archive = written(filled().path());
+    let tally = restore(&archive[..], &home.path().join("data"), any_books).unwrap();
+    let messages = Usage { messages: 3, bytes: 15 };
+    assert_eq!(tally, Some(Tally { taken: Timestamp(7), messages, files: (0, 0) }));
 }
 
 /// Layout 1 kept them in the session's row, which its own program could not restore any more.

@@ -20,6 +20,7 @@ use super::shared::{Counts, Shared, State, closed};
 use super::store::Store;
 use super::writer::Writer;
 use crate::clock::{Clock, SystemTimes, Times};
+use crate::counting::Histogram;
 use crate::mailbox::{
     Event, Fate, KeptList, ListId, Mailbox, MailboxError, Run, Shelf, Standing, Usage,
 };
@@ -66,6 +67,7 @@ impl EmbeddedMailbox {
             work: Condvar::new(),
             room: Notice::new(),
             store: RwLock::new(Some(store)),
+            commit_times: Histogram::default(),
         });
         let (events_in, events) = async_channel::unbounded();
         let (alive, ended) = async_channel::bounded(1);
@@ -115,6 +117,16 @@ impl EmbeddedMailbox {
     /// What happened since it was opened.
     pub fn counts(&self) -> Counts {
         self.shared.state().counts
+    }
+
+    /// How long commits took that did not fail.
+    pub(crate) fn commit_times(&self) -> &Histogram {
+        &self.shared.commit_times
+    }
+
+    /// Why nothing can be stored now, if that is so.
+    pub fn failing(&self) -> Option<String> {
+        self.shared.state().failing.clone()
     }
 
     /// Asks the reading thread.
@@ -193,6 +205,7 @@ impl Mailbox for EmbeddedMailbox {
     fn remove(&self, key: &SessionKey, up_to: u64, freed: Usage) {
         self.change(|state| {
             state.loads.free(key, freed);
+            state.counts.delivered += freed.messages;
             state.journal.remove(key, up_to, freed);
         });
     }
@@ -200,6 +213,10 @@ impl Mailbox for EmbeddedMailbox {
     fn end(&self, key: &SessionKey, fate: Fate, ended: &[Run], freed: Usage) {
         self.change(|state| {
             state.loads.free(key, freed);
+            match fate {
+                Fate::Expired => state.counts.expired += freed.messages,
+                Fate::Bounced => state.counts.bounced += freed.messages,
+            }
             state.journal.end(key, fate, ended, freed);
         });
     }

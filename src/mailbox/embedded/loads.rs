@@ -14,6 +14,8 @@ use crate::message::{Name, SessionKey};
 #[derive(Default)]
 pub(super) struct Loads {
     receivers: HashMap<Name, Waiting>,
+    /// The sum of all.
+    all: Usage,
     /// As many as there are blocks.
     aside: HashSet<SessionKey>,
 }
@@ -45,6 +47,7 @@ impl Loads {
 
     /// More waits in a session.
     pub(super) fn add(&mut self, key: &SessionKey, usage: Usage) {
+        self.all += usage;
         let waiting = self.receivers.entry(key.receiver().clone()).or_default();
         if !self.aside.contains(key) {
             waiting.load += usage;
@@ -62,8 +65,12 @@ impl Loads {
             waiting.load -= usage;
         }
         if let Some(sum) = waiting.by_sender.get_mut(key.sender()) {
+            let before = *sum;
             *sum -= usage;
+            self.all -= before;
+            self.all += *sum;
             if sum.is_empty() {
+                self.all -= *sum;
                 waiting.by_sender.remove(key.sender());
             }
         }
@@ -95,7 +102,7 @@ impl Loads {
 
     /// What waits for everybody, whether or not it counts.
     pub(super) fn all(&self) -> Usage {
-        self.receivers.values().flat_map(|waiting| waiting.by_sender.values()).copied().sum()
+        self.all
     }
 
     /// Who has messages waiting for a receiver, and how many each.

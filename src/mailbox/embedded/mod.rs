@@ -23,11 +23,13 @@
 //! shared                      what both threads and the handle share
 //! backup, salvage             a store in an archive; what is left of a damaged one
 //! opening                     opens a store, or refuses a damaged one
+//! sizes                       how much the content of a store takes
 //! loads, upgrade, inspection  how much waits for whom; older layouts; whether a store is sound, and what is in it
 //! store                       commits
 //! image, journal              a consistent view of the disk; changes that are not committed yet
 //! error, scan                 why a store is not read; a check of the engine's journal before the engine opens it
 //! layout                      what the bytes on disk mean
+//! tally                       what a backup says is in it
 //! withholding                 which bodies are to be removed
 //! files, watermark            copies of a store; how far it is known to be synced
 //! ```
@@ -46,7 +48,9 @@ mod reader;
 mod salvage;
 mod scan;
 mod shared;
+mod sizes;
 mod store;
+mod tally;
 #[cfg(test)]
 mod test_stores;
 mod upgrade;
@@ -60,3 +64,4 @@ pub use inspection::{Inspection, SessionContent};
 pub use opening::OpenError;
 pub use salvage::Salvage;
 pub use shared::Counts;
+pub use tally::Tally;

@@ -12,6 +12,7 @@ use event_listener::Event as Notice;
 use super::journal::Journal;
 use super::loads::Loads;
 use super::store::Store;
+use crate::counting::Histogram;
 use crate::mailbox::{ListId, MailboxError, Usage};
 use crate::message::{Name, Uptime};
 
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) room: Notice,
     /// None between closing and opening it again.
     pub(super) store: RwLock<Option<Store>>,
+    /// How long commits took that did not fail.
+    pub(super) commit_times: Histogram,
 }
 
 /// What is under the lock.
@@ -70,6 +73,12 @@ pub struct Counts {
     pub written: u64,
     /// Commits, each with one fsync.
     pub commits: u64,
+    /// Messages that their receiver's client has on its disk.
+    pub delivered: u64,
+    /// Messages that waited for too long, or for nobody any more.
+    pub expired: u64,
+    /// Messages that their receiver's client did not take.
+    pub bounced: u64,
 }
 
 impl Shared {

@@ -45,8 +45,10 @@ fn what_is_appended_together_is_committed_together() {
         (2..=500).for_each(|n| mailbox.append(&key, &batch(n, 1), Instant::now()));
     }
     block_on(mailbox.close());
-    let Counts { taken, written, commits } = mailbox.counts();
+    let Counts { taken, written, commits, .. } = mailbox.counts();
     assert_eq!((taken, written, commits), (500, 500, 2));
+    assert_eq!(mailbox.commit_times().times().count, 2);
+    assert_eq!(mailbox.total(), Usage { messages: 500, bytes: 2_500 });
 }
 
 #[test]
@@ -63,8 +65,9 @@ fn what_is_acknowledged_before_its_commit_is_never_written() {
         mailbox.remove(&key, 500, five(500));
     }
     block_on(mailbox.close());
-    let Counts { taken, written, .. } = mailbox.counts();
+    let Counts { taken, written, delivered, .. } = mailbox.counts();
     assert_eq!((taken, written), (500, 1), "only the first one was handed over before");
+    assert_eq!((delivered, mailbox.total()), (500, Usage::default()));
     let again = EmbeddedMailbox::open(folder.path()).unwrap();
     let shelf = block_on(again.load(&key)).unwrap();
     let n = shelf.accounts.get(Installation::from_u64(1)).unwrap().n;
@@ -237,6 +240,7 @@ fn a_commit_writes_what_it_changes_however_much_is_remembered() {
     let all: Vec<_> = (1..=MANY).map(run).collect();
     mailbox.end(&key, Fate::Expired, &all, Usage { messages: MANY, bytes: MANY });
     await_commit(&|commit| commit.ended_up_to == MANY);
+    assert_eq!((mailbox.counts().expired, mailbox.total()), (MANY, Usage::default()));
 
     let before = written(folder.path());
     for position in MANY + 1..=MANY + 10 {

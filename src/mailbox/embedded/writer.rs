@@ -134,8 +134,11 @@ impl Writer {
     /// False if the mailbox is closed before it succeeds.
     fn commit(&mut self, changes: &Changes) -> bool {
         let number = self.last + 1;
-        let uptime = self.clock.uptime();
+        let (uptime, begun) = (self.clock.uptime(), Instant::now());
         let tried = self.try_commit(number, changes);
+        if tried.is_ok() {
+            self.shared.commit_times.observe(begun.elapsed());
+        }
         let left = tried.map_or_else(|error| self.recover(number, changes, &error), Some);
         let Some(left) = left else { return false };
         self.last = number;

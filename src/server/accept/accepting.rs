@@ -7,7 +7,6 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_channel::Sender;
@@ -48,6 +47,7 @@ pub(crate) async fn accept(
             Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
             Err(error) => {
                 log::error!("accepting: {error}; trying again");
+                reception.host.counters.accept_errors.add(1);
                 task::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -69,8 +69,7 @@ fn meet(
         return receive(reception, socket, address, live, full);
     }
     let Some(unannounced) = Counted::one_more(reception, |it| &it.unannounced, UNANNOUNCED) else {
-        reception.closed.fetch_add(1, Ordering::Relaxed);
-        return;
+        return reception.close_unread();
     };
     let (reception, live) = (reception.clone(), live.clone());
     task::spawn("proxy", async move {

@@ -19,6 +19,7 @@ use governor::clock::DefaultClock;
 use super::queue::{Queue, Standing};
 use crate::log_output::{Event, Events};
 use crate::server::connection::{self, Caller};
+use crate::server::counters::Open;
 use crate::server::host::Host;
 use crate::server::limits::{Coming, Origin, Pace, Rates, TooMany};
 use crate::server::listening::Proxies;
@@ -50,13 +51,14 @@ pub(crate) struct Reception {
     /// How many proxies' connections have not sent their header.
     pub(super) unannounced: AtomicUsize,
     /// How many were closed unread, since the last [report](Self::report), because of the rate or of their wait.
-    pub(super) closed: AtomicU64,
+    closed: AtomicU64,
 }
 
 /// What a connection occupies as long as it lasts.
 struct Held {
     _live: Sender<Infallible>,
     _entered: Option<Entered>,
+    _open: Open,
     /// It is not served, and this is all it will be told.
     told: Option<Told>,
 }
@@ -78,6 +80,14 @@ impl Farewell {
         let address = caller.address.map(|it| it.ip());
         let unwelcome = host.names.refuse_address(address, host.clock.uptime()).err()?;
         Some(Self { code: unwelcome.code(), text: unwelcome.to_string().into() })
+    }
+
+    /// Counts a connection that is told this, or is closed instead.
+    fn count(&self, host: &Host) {
+        match self.code {
+            ErrorCode::Busy => host.counters.unserved.add(1),
+            code => host.counters.sign_ins.count(code.as_str()),
+        }
     }
 
     fn frame(&self) -> ServerFrame {
@@ -124,6 +134,11 @@ impl Reception {
         }
     }
 
+    /// Has these rates count from now on, but that of all addresses together.
+    pub(crate) fn set_rates(&self, rates: &Rates) {
+        self.coming.set(rates);
+    }
+
     /// Forgets those who have been quiet.
     pub(crate) fn forget_the_quiet(&self) {
         self.coming.forget_the_quiet();
@@ -156,9 +171,15 @@ impl Reception {
         gone.map(|(caller, _)| caller)
     }
 
+    /// Counts a connection that is closed unread.
+    pub(super) fn close_unread(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+        self.host.counters.unserved.add(1);
+    }
+
     /// Closes a connection that has waited.
     fn close(&self, caller: &Caller) {
-        self.closed.fetch_add(1, Ordering::Relaxed);
+        self.close_unread();
         turn_away(caller, &Farewell::busy("the server is busy; try again later"));
     }
 }
@@ -195,7 +216,10 @@ pub(super) fn receive(
     };
     match place(reception, &caller, live, full) {
         Ok(held) => admit(reception, caller, held),
-        Err(farewell) => turn_away(&caller, &farewell),
+        Err(farewell) => {
+            farewell.count(&reception.host);
+            turn_away(&caller, &farewell);
+        }
     }
 }
 
@@ -212,7 +236,10 @@ fn place(
     let banned = Farewell::banned(&reception.host, caller);
     let farewell = banned.or_else(|| is_full.then(|| Farewell::busy(FULL)));
     let told = farewell.map(tell).transpose()?;
-    let held = |entered, told| Held { _live: live.clone(), _entered: entered, told };
+    let held = |entered, told| {
+        let open = Open::one_more(&reception.host.counters);
+        Held { _live: live.clone(), _entered: entered, _open: open, told }
+    };
     match Entered::from(reception, caller.origin) {
         Ok(entered) => Ok(held(entered, told)),
         Err(why @ TooMany::Connections) => {
@@ -271,6 +298,7 @@ fn next(reception: &Reception) -> Option<(Caller, Held)> {
 
 fn begin(host: Arc<Host>, caller: Caller, held: Held) {
     if let Some(told) = &held.told {
+        told.farewell.count(&host);
         let farewell = told.farewell.frame();
         task::spawn("farewell", async move {
             connection::turn_away(&host, caller, TELLING, farewell).await;

@@ -16,6 +16,7 @@ use super::handshake::{self, Greeting, Hello, Rejection, SignedIn};
 use super::late::{Late, Watch, too_late_to_prove};
 use super::turn::before_costly_step;
 use crate::log_output::{Event, Events, FieldsOnly, Foreign, of_refusal};
+use crate::server::counters::{GONE, NO_TLS, WELCOME};
 use crate::server::files::Pass;
 use crate::server::host::{Host, dismiss};
 use crate::server::limits::Origin;
@@ -115,11 +116,12 @@ async fn secure(
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let why = match select(accepting, over).await {
         Either::Left((Ok(transport), _)) => return Some(transport),
-        Either::Left((Err(_), _)) if line.heard() == 0 => return log_close(Whence(address)),
+        Either::Left((Err(_), _)) if line.heard() == 0 => return close(host, Whence(address)),
         Either::Left((Err(error), _)) => error.to_string(),
         Either::Right((Either::Left((late, _)), _)) => late.sentence().into(),
         Either::Right((Either::Right(_), _)) => return None,
     };
+    host.counters.sign_ins.count(NO_TLS);
     let from = Whence(address);
     log::info!(
         logger: Events,
@@ -131,7 +133,8 @@ async fn secure(
 }
 
 /// Somebody checked whether the server is up. There is nothing to be done for them.
-fn log_close<T>(from: Whence) -> Option<T> {
+fn close<T>(host: &Host, from: Whence) -> Option<T> {
+    host.counters.sign_ins.count(GONE);
     log::debug!(
         logger: FieldsOnly,
         event = Event::ConnectionClosed,
@@ -151,11 +154,12 @@ async fn in_time<T>(
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let (code, text) = match select(Box::pin(part), over).await {
         Either::Left((Ok(done), _)) => return Ok(done),
-        Either::Left((Err(Rejection::Gone), _)) => return Err(log_close(claim.from)),
+        Either::Left((Err(Rejection::Gone), _)) => return Err(close(host, claim.from)),
         Either::Left((Err(Rejection::Answer(code, text)), _)) => (code, text),
         Either::Right((Either::Left((late, _)), _)) => (ErrorCode::Timeout, late.sentence().into()),
         Either::Right((Either::Right(_), _)) => (ErrorCode::Busy, "the server stops".into()),
     };
+    host.counters.sign_ins.count(code.as_str());
     log_refusal(claim, code, &text);
     Err(Some(ServerFrame::Error { code, peer: None, text }))
 }
@@ -205,6 +209,7 @@ impl<'a> Present<'a> {
             Err(unwelcome) => dismiss(&link, unwelcome),
         }
         host.seen.note(&link.name, host.clock.wall());
+        host.counters.sign_ins.count(WELCOME);
         if let Some(origin) = origin {
             host.guests.enter(origin, host.clock.uptime());
         }

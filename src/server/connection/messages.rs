@@ -50,7 +50,8 @@ impl Reading<'_> {
             return self.refuse(peer, n, Refusal::Full, because).await;
         }
         let whole = self.host.quota_of(own.key());
-        let quota = self.quota(whole, &own, own.waiting_of_owner() + messages.len() as u64).await;
+        let waiting = own.waiting_of_owner() + messages.len() as u64;
+        let quota = self.quota(whole, &own, waiting).await;
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready(&self.link.name).await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
@@ -141,7 +142,7 @@ impl Reading<'_> {
         };
         match resolved {
             Some((session, Ok(Some(position)))) => {
-                self.host.registry.acknowledge(&session, position);
+                self.host.acknowledge(&session, position);
                 if !self.open.contains_key(peer) {
                     self.link.mark(peer, |marks| marks.waiting = true);
                 }
@@ -168,7 +169,7 @@ impl Reading<'_> {
             );
         };
         if let Some(below) = below {
-            self.host.registry.acknowledge(&session, below);
+            self.host.acknowledge(&session, below);
         }
         self.host.registry.bounce(&session, position);
         if !self.open.contains_key(peer) {
@@ -179,6 +180,7 @@ impl Reading<'_> {
 
     /// Says that message `n` was refused, as are all that follow in this conversation until `TALK`.
     async fn refuse(&mut self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
+        self.host.counters.refusals.count(refusal.code());
         if let Some(conversation) = self.open.get_mut(&peer) {
             conversation.refusing = true;
         }

@@ -11,7 +11,7 @@ use super::error::ControlError;
 use super::stock::inspect;
 use super::subject::open_names;
 use crate::folder::Folder;
-use crate::mailbox::{OpenError, Salvage, backup};
+use crate::mailbox::{OpenError, Salvage, Tally, backup};
 use crate::server::people::check_former_contacts;
 
 /// Checks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was refused is used from
@@ -26,8 +26,8 @@ pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), Contr
     }
 }
 
-/// Makes a server's folder from a backup.
-pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
+/// Makes a server's folder from a backup. Returns what the backup says is in it; an old one does not say it.
+pub fn restore(backup: impl Read, data: &Path) -> Result<Option<Tally>, ControlError> {
     backup::restore(backup, data, check_books)
 }
 

@@ -11,7 +11,6 @@ use super::error::ControlError;
 use super::subject::Subject;
 use super::words::{count, is_json, print_object, time_left, time_of};
 use crate::message::Name;
-use crate::server::host::Host;
 use crate::server::people::{InviteId, Invited, Registration, Terms};
 use crate::time_text;
 use crate::trust::Invite;
@@ -23,7 +22,7 @@ pub(super) fn invite(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let host = running(subject)?;
+    let host = subject.running()?;
     if subject.names.registration() == Registration::Closed {
         let text = "registration is closed, also for those who are invited; start the server with --registration invite";
         return Err(ControlError::Refused(text.into()));
@@ -38,7 +37,12 @@ pub(super) fn invite(
     }
     let invite = Invite::generate();
     open(subject, invite, terms)?;
-    Ok(writeln!(out, "{}", host.invitation(place, &invite))?)
+    writeln!(out, "{}", host.invitation(place, &invite))?;
+    // Behind it is what is not for whoever is invited.
+    if subject.names.registration() == Registration::Open {
+        writeln!(out, "registration is open, and whoever reaches the server gets in without it")?;
+    }
+    Ok(())
 }
 
 fn uses_of(word: &str) -> Result<u32, ControlError> {
@@ -118,10 +122,4 @@ pub(super) fn open(subject: &Subject, invite: Invite, terms: Terms) -> Result<()
     let now = subject.mailbox.clock().moment();
     let open = subject.names.change(move |roll| roll.invite(invite.digest(), terms, now));
     Ok(block_on(open)?)
-}
-
-/// What only a running server can do.
-pub(super) fn running(subject: &Subject) -> Result<&Host, ControlError> {
-    let host = subject.host.as_deref();
-    host.ok_or_else(|| ControlError::NoServer { path: subject.data.clone() })
 }

@@ -20,7 +20,8 @@
 //! announce, limits  operations that say something to everybody; that limit one person
 //! invitations       invitations: made, listed, taken back
 //! accounts, stock   what is known of people; operations on what waits
-//! words             words for what operators are told
+//! status, disk      how the server is; what takes up the disk
+//! words             words of requests, and for what operators are told
 //! subject           what operations look at and change
 //! socket, error     the socket; why an operation failed
 //! ```
@@ -30,6 +31,7 @@ mod announce;
 mod ask;
 mod bans;
 mod deeds;
+mod disk;
 mod error;
 mod folder;
 mod invitations;
@@ -39,6 +41,7 @@ mod people;
 mod purge;
 mod serve;
 mod socket;
+mod status;
 mod stock;
 mod subject;
 mod words;
@@ -48,4 +51,4 @@ pub(super) use deeds::log_earlier;
 pub use error::ControlError;
 pub use folder::{check, restore, verify};
 pub(super) use serve::serve;
-pub(super) use socket::bind;
+pub(super) use socket::{Door, bind};

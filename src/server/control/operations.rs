@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::{accounts, announce, bans, invitations, limits, people, purge, stock};
+use super::{accounts, announce, bans, disk, invitations, limits, people, purge, status, stock};
 use crate::log_output::Event;
 
 /// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
@@ -21,7 +21,8 @@ struct Operation {
 const OPERATIONS: &[Operation] = &[
     Operation { word: "check", arguments: 0..=0, run: stock::check, event: None },
     Operation { word: "backup", arguments: 0..=0, run: stock::backup, event: Some(Event::Backup) },
-    Operation { word: "status", arguments: 0..=0, run: stock::status, event: None },
+    Operation { word: "du", arguments: 0..=1, run: disk::du, event: None },
+    Operation { word: "status", arguments: 0..=1, run: status::status, event: None },
     Operation {
         word: "invite",
         arguments: 0..=3,

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_std::task::block_on;
 
 use super::error::ControlError;
-use super::invitations::{open, running};
+use super::invitations::open;
 use super::subject::Subject;
 use super::words::count;
-use crate::message::{Name, SessionKey};
+use crate::message::Name;
 use crate::server::people::{ContactsError, Terms};
 use crate::task;
 use crate::trust::Invite;
@@ -25,7 +25,7 @@ pub(super) fn reset_key(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let host = running(subject)?;
+    let host = subject.running()?;
     let name: Name = words[0].parse()?;
     let (invite, who) = (Invite::generate(), name.clone());
     let now = subject.mailbox.clock().uptime();
@@ -111,12 +111,11 @@ async fn forget(subject: &Subject, name: &Name, sent: Sent) -> Result<Left, Cont
 
 /// What somebody has written and waits for others expires; those who are there are told that it waits no more.
 async fn expire_words(subject: &Subject, name: &Name) -> Result<u64, ControlError> {
-    let expiring = |key: &SessionKey| {
-        if let Some(host) = &subject.host {
-            host.announce_waiting(key.sender(), key.receiver());
-        }
-    };
-    Ok(subject.registry.expire_words_of(name, expiring).await?)
+    let gone = subject.registry.expire_words_of(name).await?;
+    if let Some(host) = &subject.host {
+        gone.iter().for_each(|(key, _)| host.announce_waiting(key.sender(), key.receiver()));
+    }
+    Ok(gone.iter().map(|(_, count)| count).sum())
 }
 
 fn dismiss(subject: &Subject) {

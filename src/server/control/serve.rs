@@ -4,21 +4,20 @@
 //! its own; chatting goes on.
 
 use std::convert::Infallible;
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use async_std::os::unix::net::{UnixListener, UnixStream};
+use async_std::os::unix::net::UnixStream;
 use futures::future::{Either, select};
 use futures::{AsyncReadExt, AsyncWriteExt};
 
 use super::deeds::Deed;
 use super::error::ControlError;
 use super::operations::perform;
-use super::socket;
+use super::socket::Door;
 use super::subject::Subject;
 use crate::log_output::{Event, Events};
 use crate::mailbox::EmbeddedMailbox;
@@ -42,7 +41,7 @@ const CHUNKS: usize = 4;
 /// Answers operators until the server stops.
 pub(crate) async fn serve(
     host: Arc<Host>,
-    listener: UnixListener,
+    door: Door,
     mailbox: Arc<EmbeddedMailbox>,
     data: PathBuf,
 ) {
@@ -61,7 +60,7 @@ pub(crate) async fn serve(
     });
     loop {
         let accepted =
-            match select(Box::pin(listener.accept()), Box::pin(host.stopping.recv())).await {
+            match select(Box::pin(door.listener.accept()), Box::pin(host.stopping.recv())).await {
                 Either::Left((accepted, _)) => accepted,
                 Either::Right(_) => break,
             };
@@ -83,7 +82,6 @@ pub(crate) async fn serve(
             }
         }
     }
-    let _ = fs::remove_file(socket::path(&subject.data));
 }
 
 /// The user id of the process at the other end.

@@ -13,9 +13,24 @@ use async_std::os::unix::net::UnixListener;
 use crate::folder::FolderError;
 use crate::folder::socket::Way;
 
-/// Where operators ask.
-pub(crate) async fn bind(data: &Path) -> Result<UnixListener, FolderError> {
-    listen(data).await.map_err(|cause| FolderError::NoSocket { path: data.into(), cause })
+/// The socket as operators find it. Its file goes with it.
+pub(crate) struct Door {
+    pub(super) listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // Whatever is left there is replaced by the next server.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Where operators ask. Whoever does waits until they are served.
+pub(crate) async fn bind(data: &Path) -> Result<Door, FolderError> {
+    let bound = listen(data).await;
+    let listener = bound.map_err(|cause| FolderError::NoSocket { path: data.into(), cause })?;
+    Ok(Door { listener, path: path(data) })
 }
 
 /// The socket appears under its name only when nobody else can use it.

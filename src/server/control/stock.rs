@@ -3,6 +3,7 @@
 //! Invariant: what looks at the mailbox sees one consistent image of it.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use async_std::task::block_on;
 
@@ -10,8 +11,11 @@ use super::error::ControlError;
 use super::subject::Subject;
 use super::words::{amount, count};
 use crate::blobs::{self, Stock};
-use crate::mailbox::{Counts, Image, Inspection, SessionContent, backup};
-use crate::time_text;
+use crate::mailbox::{Image, Inspection, Mailbox, SessionContent, backup};
+use crate::{task, time_text};
+
+/// How long it may take until all that was acknowledged is gone from the disk. What takes longer is still counted.
+const SYNCING: Duration = Duration::from_secs(5);
 
 fn image(subject: &Subject) -> Result<Image, ControlError> {
     Ok(block_on(subject.mailbox.image())?)
@@ -23,6 +27,8 @@ pub(super) fn check(
     _: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
+    // Of what was delivered just now nothing waits. A disk that takes nothing is no reason to look at nothing.
+    let _ = block_on(task::within(SYNCING, subject.mailbox.synced()));
     let sound = inspect(&image(subject)?, out);
     if !matches!(sound, Ok(()) | Err(ControlError::Unsound)) {
         return sound;
@@ -38,22 +44,8 @@ pub(super) fn backup(
     _: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    Ok(backup::write(&image(subject)?, &subject.data, out)?)
-}
-
-/// Prints what the server has done, and its key.
-pub(super) fn status(
-    subject: &Subject,
-    _: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    let Counts { taken, written, commits } = subject.mailbox.counts();
-    writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
-    let certificates = subject.host.as_ref().and_then(|host| host.certificates.as_ref());
-    if let Some(certificates) = certificates {
-        writeln!(out, "key {}", certificates.current().fingerprint)?;
-    }
-    Ok(())
+    let (image, now) = (image(subject)?, subject.mailbox.clock().wall());
+    Ok(backup::write(&image, &subject.data, now, out)?)
 }
 
 /// Checks whether a mailbox is sound and prints what is in it.
@@ -94,8 +86,8 @@ fn print_stock(stock: &Stock, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let Stock { kept: (files, bytes), coming: (begun, came), problems } = stock;
-    let kept = amount(*files, "file", *bytes);
-    writeln!(out, "{kept}; of {begun} on their way {}", count(*came, "byte"))?;
+    let (kept, came) = (amount(*files, "file", *bytes), count(*came, "byte"));
+    writeln!(out, "{kept}; {begun} more on the way, with {came} so far")?;
     problems.iter().try_for_each(|problem| writeln!(out, "problem: {problem}"))
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::ControlError;
 use crate::blobs::Blobs;
 use crate::mailbox::EmbeddedMailbox;
 use crate::server::announcement::Announcement;
@@ -23,6 +24,14 @@ pub(super) struct Subject {
     pub(super) data: PathBuf,
     /// The server, if one runs.
     pub(super) host: Option<Arc<Host>>,
+}
+
+impl Subject {
+    /// The server that runs.
+    pub(super) fn running(&self) -> Result<&Host, ControlError> {
+        let host = self.host.as_deref();
+        host.ok_or_else(|| ControlError::NoServer { path: self.data.clone() })
+    }
 }
 
 /// Nobody signs in while no server runs.

@@ -19,6 +19,7 @@ use crate::blobs::{BlobError, Blobs, FileLimits, LABEL, Resumed, Upload};
 use crate::log_output::{Event, Events, Foreign};
 use crate::mailbox::Usage;
 use crate::message::{BlobId, Name, SessionKey};
+use crate::server::counters::Counters;
 use crate::server::limits::PersonRates;
 use crate::server::linger::linger;
 use crate::server::people::{Limit, Names};
@@ -49,6 +50,7 @@ pub(crate) struct Means {
     pub(crate) idle_after: Duration,
     /// Closed when the server stops.
     pub(crate) stopping: Receiver<Infallible>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Carries until the peer has no more, or may carry no longer.
@@ -119,6 +121,7 @@ impl Carrier {
             Either::Right(_) => return,
         };
         if let End::Refused(code, text) = end {
+            self.means.counters.file_refusals.count(code.as_str());
             log_refusal(&self.pass.name, code, &text);
             if self.say(&FileReply::Error { code, peer: None, text }).await.is_ok() {
                 // The peer may be gone already; then there is nobody to tell.
@@ -225,7 +228,9 @@ impl Carrier {
         if !bytes.is_empty() {
             self.pass.moved(Instant::now());
         }
+        self.means.counters.uploads.bytes.add(bytes.len() as u64);
         if is_whole {
+            self.means.counters.uploads.files.add(1);
             self.upload = None;
             return self.say(&FileReply::Kept { blob }).await;
         }
@@ -251,8 +256,10 @@ impl Carrier {
             read.map_err(BlobError::Disk)?;
             self.out.put_slice(b"\r\n");
             self.write(|pass| pass.moved(Instant::now())).await?;
+            self.means.counters.downloads.bytes.add(length as u64);
             offset += length as u64;
         }
+        self.means.counters.downloads.files.add(1);
         Ok(())
     }
 

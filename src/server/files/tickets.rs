@@ -104,6 +104,11 @@ impl Tickets {
         Issued { tickets: tickets.clone(), ticket, _alive: alive }
     }
 
+    /// How many connections carry files.
+    pub(crate) fn carrying(&self) -> u64 {
+        self.carriers.all().len() as u64
+    }
+
     /// Lets a connection carry files for the person to whom the ticket was issued.
     pub(crate) fn redeem(&self, ticket: &Ticket, now: Instant) -> Result<Pass, PassError> {
         let holder = self.holders.get(&ticket.digest()).ok_or(PassError::Unknown)?;

@@ -32,6 +32,12 @@ impl<C: Clock + Clone> Claims<C> {
         Self { by_origin, by_site: Buckets::new(bucket(a_day.saturating_mul(SITE)), clock) }
     }
 
+    /// Has this many count from now on.
+    pub(crate) fn set(&self, a_day: u32) {
+        self.by_origin.set(bucket(a_day));
+        self.by_site.set(bucket(a_day.saturating_mul(SITE)));
+    }
+
     /// Counts a name that is claimed from an address, or says when one can be. Nothing is counted without an address,
     /// or from this machine: there the operator or a proxy lets people in.
     pub(crate) fn count(&self, address: Option<IpAddr>) -> Result<(), Duration> {

@@ -5,6 +5,7 @@
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use dashmap::DashMap;
 use governor::Quota as Bucket;
@@ -25,7 +26,7 @@ pub(crate) struct Coming<C: Clock = DefaultClock> {
 
 /// The connections from addresses of one size.
 struct Counted<K: Hash + Eq + Clone, C: Clock> {
-    most: u32,
+    most: AtomicU32,
     connected: DashMap<K, u32>,
     handshakes: Buckets<K, C>,
 }
@@ -70,6 +71,13 @@ impl<C: Clock + Clone> Coming<C> {
         }
     }
 
+    /// Has these rates count from now on. Who is connected stays.
+    pub(crate) fn set(&self, rates: &Rates) {
+        let Rates { connections, handshakes, .. } = *rates;
+        self.addresses.set(connections, handshakes);
+        self.sites.set(connections.saturating_mul(SITE), handshakes.saturating_mul(SITE));
+    }
+
     pub(crate) fn forget_the_quiet(&self) {
         self.addresses.handshakes.forget_the_quiet();
         self.sites.handshakes.forget_the_quiet();
@@ -78,14 +86,20 @@ impl<C: Clock + Clone> Coming<C> {
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
     fn new(most: u32, handshakes: u32, clock: C) -> Self {
-        let bucket = NonZeroU32::new(handshakes).map(Bucket::per_minute);
-        Self { most, connected: DashMap::new(), handshakes: Buckets::new(bucket, clock) }
+        let handshakes = Buckets::new(bucket(handshakes), clock);
+        Self { most: most.into(), connected: DashMap::new(), handshakes }
+    }
+
+    fn set(&self, most: u32, handshakes: u32) {
+        self.most.store(most, Ordering::Relaxed);
+        self.handshakes.set(bucket(handshakes));
     }
 
     fn enter(&self, key: K) -> Result<(), TooMany> {
         self.handshakes.take(&key, 1).map_err(|_| TooMany::Handshakes)?;
         let mut connected = self.connected.entry(key).or_default();
-        if self.most > 0 && *connected >= self.most {
+        let most = self.most.load(Ordering::Relaxed);
+        if most > 0 && *connected >= most {
             return Err(TooMany::Connections);
         }
         *connected += 1;
@@ -98,6 +112,10 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
             *connected == 0
         });
     }
+}
+
+fn bucket(a_minute: u32) -> Option<Bucket> {
+    NonZeroU32::new(a_minute).map(Bucket::per_minute)
 }
 
 #[cfg(test)]
@@ -141,7 +159,7 @@ mod tests {
         assert_eq!(coming.enter(here), Ok(()));
         clock.advance(3_600 * SECOND);
         coming.forget_the_quiet();
-        assert!(coming.addresses.handshakes.limiter.unwrap().is_empty());
+        assert!(coming.addresses.handshakes.is_empty());
     }
 
     /// `number` of the /64s in 2001:db8:`site`::/48.
@@ -174,6 +192,6 @@ mod tests {
         assert_eq!(coming.enter(network(2, 24)), Ok(()));
         clock.advance(3_600 * SECOND);
         coming.forget_the_quiet();
-        assert!(coming.sites.handshakes.limiter.unwrap().is_empty());
+        assert!(coming.sites.handshakes.is_empty());
     }
 }

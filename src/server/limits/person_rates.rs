@@ -38,6 +38,21 @@ impl<C: Clock + Clone> PersonRates<C> {
         }
     }
 
+    /// Has these rates count from now on.
+    pub(crate) fn set(&self, rates: &Rates) {
+        let Self { messages, bytes, files, uploads, blocks, sign_ins } = self;
+        for (buckets, rate) in [
+            (messages, rates.messages),
+            (bytes, rates.bytes),
+            (files, rates.files),
+            (uploads, rates.uploads),
+            (blocks, rates.blocks),
+            (sign_ins, rates.sign_ins),
+        ] {
+            buckets.set(rate.bucket());
+        }
+    }
+
     /// Whether somebody may write this much now, which is no more than [`at_once`](Self::at_once); else how long to
     /// wait for it. One message with more bytes than a burst counts as a burst.
     pub(crate) fn admit(&self, name: &Name, written: Usage) -> Result<(), Duration> {
@@ -133,6 +148,25 @@ mod tests {
         // More than fits at once is as much as fits.
         clock.advance(100 * SECOND);
         assert_eq!(rates.admit(&alice, usage(1_000_000, 0)), Ok(()));
+    }
+
+    #[test]
+    fn another_rate_counts_from_then_on_and_the_same_one_goes_on() {
+        let clock = FakeRelativeClock::default();
+        let rates_of = |burst| {
+            let messages = Rate { each_second: 1, burst };
+            Rates { messages, ..Rates::UNLIMITED }
+        };
+        let rates = PersonRates::new(&rates_of(2), clock);
+        let alice = name("alice");
+        assert_eq!(rates.admit(&alice, usage(2, 0)), Ok(()));
+        rates.set(&rates_of(2));
+        assert!(rates.admit(&alice, usage(1, 0)).is_err(), "nobody is forgiven by that");
+        rates.set(&rates_of(3));
+        assert_eq!((rates.admit(&alice, usage(3, 0)), rates.at_once()), (Ok(()), 3));
+        assert!(rates.admit(&alice, usage(1, 0)).is_err());
+        rates.set(&Rates::UNLIMITED);
+        assert_eq!((rates.admit(&alice, usage(9, 0)), rates.at_once()), (Ok(()), usize::MAX));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -90,25 +91,52 @@ type Limiter<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C a
 
 /// Token buckets of one kind, one for each `K`; none where there is no limit.
 pub(super) struct Buckets<K: Hash + Eq + Clone, C: Clock> {
-    pub(super) limiter: Option<Limiter<K, C>>,
-    burst: u32,
+    counting: RwLock<Counting<K, C>>,
     clock: C,
+}
+
+/// What counts until there is another limit.
+struct Counting<K: Hash + Eq + Clone, C: Clock> {
+    bucket: Option<Bucket>,
+    limiter: Option<Limiter<K, C>>,
+}
+
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Counting<K, C> {
+    fn new(bucket: Option<Bucket>, clock: &C) -> Self {
+        let limiter = bucket.map(|bucket| RateLimiter::dashmap_with_clock(bucket, clock.clone()));
+        Self { bucket, limiter }
+    }
+
+    /// How much may be taken at once, where there is a limit.
+    fn burst(&self) -> Option<u32> {
+        self.bucket.map(|bucket| bucket.burst_size().get())
+    }
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
     pub(crate) fn new(bucket: Option<Bucket>, clock: C) -> Self {
-        Self {
-            limiter: bucket.map(|bucket| RateLimiter::dashmap_with_clock(bucket, clock.clone())),
-            burst: bucket.map_or(0, |bucket| bucket.burst_size().get()),
-            clock,
+        Self { counting: RwLock::new(Counting::new(bucket, &clock)), clock }
+    }
+
+    /// Has another limit count from now on, with full buckets for everybody. The same one goes on counting.
+    pub(super) fn set(&self, bucket: Option<Bucket>) {
+        let mut counting = self.counting.write().unwrap_or_else(PoisonError::into_inner);
+        if counting.bucket != bucket {
+            *counting = Counting::new(bucket, &self.clock);
         }
+    }
+
+    fn counting(&self) -> RwLockReadGuard<'_, Counting<K, C>> {
+        // Each change is whole before anything can panic.
+        self.counting.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes tokens out of a bucket; if it has too few, says when it will have enough. To take more than a bucket holds
     /// is to take as many as it holds.
     pub(crate) fn take(&self, key: &K, count: u64) -> Result<(), Duration> {
-        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst);
-        let (Some(limiter), Some(count)) = (&self.limiter, NonZeroU32::new(count)) else {
+        let counting = self.counting();
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(counting.burst().unwrap_or(0));
+        let (Some(limiter), Some(count)) = (&counting.limiter, NonZeroU32::new(count)) else {
             return Ok(());
         };
         match limiter.check_key_n(key, count) {
@@ -121,14 +149,20 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 
     /// How much may be taken at once, where there is a limit.
     pub(super) fn burst(&self) -> Option<u32> {
-        self.limiter.is_some().then_some(self.burst)
+        self.counting().burst()
     }
 
     pub(crate) fn forget_the_quiet(&self) {
-        if let Some(limiter) = &self.limiter {
+        if let Some(limiter) = &self.counting().limiter {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
+    }
+
+    /// Whether nobody is remembered.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.counting().limiter.as_ref().is_none_or(|it| it.is_empty())
     }
 }
 

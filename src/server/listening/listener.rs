@@ -21,7 +21,7 @@ use crate::wire::transport::Socket;
 use crate::zone;
 
 /// The prefix of a Unix socket's path.
-const UNIX: &str = "unix:";
+pub(super) const UNIX: &str = "unix:";
 
 /// How long the accept loop pauses when the system cannot give another connection.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -124,12 +124,16 @@ enum Kind {
 
 impl Listener {
     /// Listens on `host:port` or `unix:PATH`.
-    async fn bind(address: String) -> Result<Self, ListenError> {
-        let bound = match address.strip_prefix(UNIX) {
+    pub(super) async fn at(address: &str) -> io::Result<Self> {
+        match address.strip_prefix(UNIX) {
             Some(path) => bind_unix(path.into()),
-            None => bind_tcp(&address).await,
-        };
-        bound.map_err(|cause| match cause.kind() {
+            None => bind_tcp(address).await,
+        }
+    }
+
+    /// The same for those who chat.
+    async fn bind(address: String) -> Result<Self, ListenError> {
+        Self::at(&address).await.map_err(|cause| match cause.kind() {
             io::ErrorKind::AddrInUse => ListenError::AddressInUse { address },
             _ => ListenError::Refused { address, cause },
         })

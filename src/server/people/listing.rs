@@ -51,6 +51,11 @@ impl Listing {
         }
     }
 
+    /// How many they are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// How many bytes an answer has.
     pub(super) fn len(&self) -> usize {
         self.text.len().min(MAX_ONLINE_BODY)

@@ -15,6 +15,7 @@ use super::member::Member;
 use super::own_limits::OwnLimits;
 use super::roll::{ChangeError, Invited, Registration, Roll, Unwelcome, Welcome};
 use crate::clock::Moment;
+use crate::live::Live;
 use crate::log_output::{Event, Events};
 use crate::message::{Name, Timestamp, Uptime};
 use crate::task::Worker;
@@ -26,7 +27,7 @@ const QUEUE: usize = 64;
 /// A handle to the names.
 pub(crate) struct Names {
     roll: Arc<RwLock<Roll>>,
-    registration: Registration,
+    registration: Live<Registration>,
     clerk: Worker<Clerk>,
 }
 
@@ -52,7 +53,7 @@ impl Names {
         let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
         let clerk = Clerk { book, roll: roll.clone(), changed: Box::new(changed) };
         let clerk = Worker::start("tinychat-names", QUEUE, clerk).map_err(unusable)?;
-        Ok(Self { roll, registration, clerk })
+        Ok(Self { roll, registration: Live::new(registration), clerk })
     }
 
     /// The owner of a name.
@@ -70,6 +71,11 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
+    /// How many names somebody has.
+    pub(crate) fn count(&self) -> u64 {
+        self.roll().members().count() as u64
+    }
+
     /// Claims a name for a key that was proved. Only a new name waits for the disk; one that costs no invitation is
     /// counted first.
     pub(crate) async fn claim(
@@ -80,7 +86,7 @@ impl Names {
         now: Moment,
         count: impl FnOnce() -> Result<(), Unwelcome>,
     ) -> Result<(), Unwelcome> {
-        let (invite, registration) = (invite.as_ref(), self.registration);
+        let (invite, registration) = (invite.as_ref(), self.registration.get());
         match self.roll().admit(name, &key, invite, registration, now)? {
             Welcome::Back => return Ok(()),
             Welcome::New(None) => count()?,
@@ -130,7 +136,12 @@ impl Names {
 
     /// Who may have a new name.
     pub(crate) fn registration(&self) -> Registration {
-        self.registration
+        self.registration.get()
+    }
+
+    /// Says who may have one from now on.
+    pub(crate) fn set_registration(&self, registration: Registration) {
+        self.registration.set(registration);
     }
 
     /// Makes an operator's change.

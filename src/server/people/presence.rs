@@ -122,6 +122,12 @@ impl Directory {
         everybody.but_for(hidden)
     }
 
+    /// How many are signed in, and how many of them are online.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let online = self.listing().count();
+        (self.connected.len() as u64, online)
+    }
+
     /// About how many bytes all names take.
     pub(crate) fn length(&self) -> usize {
         self.listing().len()

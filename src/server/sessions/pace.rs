@@ -26,12 +26,13 @@ impl Pace {
         since + self.grace()
     }
 
-    /// Everything up to `position` is acknowledged.
-    pub(super) fn acknowledged(&mut self, position: u64, now: Instant) {
-        if let Some((_, since)) = self.timed.take_if(|(timed, _)| *timed <= position) {
-            let took = now.saturating_duration_since(since);
-            self.usual = Some(self.usual.map_or(took, |usual| (3 * usual + took) / 4));
-        }
+    /// Everything up to `position` is acknowledged. Returns how long the message took that is timed, if it is among
+    /// these.
+    pub(super) fn acknowledged(&mut self, position: u64, now: Instant) -> Option<Duration> {
+        let (_, since) = self.timed.take_if(|(timed, _)| *timed <= position)?;
+        let took = now.saturating_duration_since(since);
+        self.usual = Some(self.usual.map_or(took, |usual| (3 * usual + took) / 4));
+        Some(took)
     }
 
     /// Another connection reads from now on.
@@ -59,7 +60,7 @@ mod tests {
     fn pace(took: Duration) -> (Pace, Instant) {
         let (mut pace, start) = (Pace::default(), Instant::now());
         assert_eq!(pace.accepted(1, start), start, "nobody knows yet");
-        pace.acknowledged(1, start + took);
+        assert_eq!(pace.acknowledged(1, start + took), Some(took));
         (pace, start + took)
     }
 

@@ -81,6 +81,11 @@ impl Registry {
         &*self.mailbox
     }
 
+    /// How many sessions there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.sessions.len() as u64
+    }
+
     /// The session with `key`, in which the connection is entered as its sender's.
     pub(crate) async fn enter(
         &self,
@@ -175,14 +180,17 @@ impl Registry {
         self.strangers.remove(key);
     }
 
-    /// The receiver has everything up to `position` on disk.
-    pub(crate) fn acknowledge(&self, session: &Session, position: u64) {
-        if session.acknowledge(self.mailbox(), position) {
+    /// The receiver has everything up to `position` on disk. Returns how long one of these messages took, if one was
+    /// timed.
+    pub(crate) fn acknowledge(&self, session: &Session, position: u64) -> Option<Duration> {
+        let acknowledged = session.acknowledge(self.mailbox(), position);
+        if acknowledged.made_room {
             self.announce_room(session.key().receiver());
         }
         if session.waiting() == 0 {
             self.retire(session);
         }
+        acknowledged.took
     }
 
     /// The receiver did not take the oldest message, whose position this is.
@@ -279,16 +287,14 @@ impl Registry {
     }
 
     /// All that somebody has written and waits for others expires. All of that is on the disk then. Returns how much it
-    /// was.
+    /// was in which session.
     pub(crate) async fn expire_words_of(
         &self,
         name: &Name,
-        expiring: impl Fn(&SessionKey),
-    ) -> Result<u64, MailboxError> {
+    ) -> Result<Vec<(SessionKey, u64)>, MailboxError> {
         let keys = self.sent_by(name).await?;
         let Ok(gone) = self.renew(keys, async { Ok::<(), Infallible>(()) }).await?;
-        gone.iter().for_each(|(key, _)| expiring(key));
-        Ok(gone.iter().map(|(_, count)| count).sum())
+        Ok(gone)
     }
 
     async fn sent_by(&self, name: &Name) -> Result<HashSet<SessionKey>, MailboxError> {
@@ -385,7 +391,7 @@ impl Registry {
         Ok(())
     }
 
-    /// The mailbox stores messages again, after it refused them.
+    /// The mailbox stores messages again, after it refused them; or more may wait than before.
     pub(crate) fn announce_recovery(&self) {
         let receivers: Vec<_> = self.refused.iter().map(|entry| entry.key().clone()).collect();
         receivers.iter().for_each(|receiver| self.announce_room(receiver));
@@ -446,7 +452,6 @@ mod tests {
     use super::*;
     use crate::mailbox::MemoryMailbox;
     use crate::message::{Installation, Message};
-
     use crate::server::Quota;
     use crate::server::link::ConnectionId;
     use crate::server::sessions::Offer;

@@ -15,11 +15,11 @@ use crate::task;
 /// The shortest interval between sweeps.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 
-/// Expires messages that have waited for `keep`.
-pub(crate) async fn sweep(host: Arc<Host>, keep: Duration) {
+/// Expires messages that have waited for as long as they may.
+pub(crate) async fn sweep(host: Arc<Host>) {
     loop {
         let expiring = |key: &SessionKey| host.announce_waiting(key.sender(), key.receiver());
-        if let Some(before) = host.clock.overdue(keep)
+        if let Some(before) = host.keep.get().and_then(|keep| host.clock.overdue(keep))
             && let Err(error) = host.registry.sweep(before, expiring).await
         {
             log::error!("looking for messages that are too old: {error}");
@@ -31,7 +31,7 @@ pub(crate) async fn sweep(host: Arc<Host>, keep: Duration) {
 /// Removes files that have waited longer than a message may, and uploads that nobody continues.
 pub(crate) async fn sweep_files(host: Arc<Host>) {
     loop {
-        let (keep, blobs) = (host.keep, host.blobs.clone());
+        let (keep, blobs) = (host.keep.get(), host.blobs.clone());
         task::blocking(move || blobs.sweep(keep)).await;
         task::sleep(between_sweeps(&host)).await;
     }
@@ -51,6 +51,6 @@ pub(crate) async fn watch_the_clocks(host: Arc<Host>, mailbox: Arc<EmbeddedMailb
 
 /// The interval between sweeps: short enough that nothing is kept for much longer than it should be.
 fn between_sweeps(host: &Host) -> Duration {
-    let by_keep = host.keep.map(|keep| (keep / 10).max(SHORTEST_SWEEP));
+    let by_keep = host.keep.get().map(|keep| (keep / 10).max(SHORTEST_SWEEP));
     by_keep.map_or(host.timing.sweep, |by_keep| by_keep.min(host.timing.sweep))
 }

@@ -164,6 +164,7 @@ mod tests {
             media: "image/png".into(),
             size: 1_258_291,
             hash: blake3::hash(b""),
+            seed: None,
             caption: Some("my cat".into()),
         };
         let received = Received { number: 2, state: FileState::Here };

@@ -133,6 +133,13 @@ pub(crate) fn unsealable(peer: &Name) -> String {
     )
 }
 
+/// The same of a file, where other things may go out.
+pub(crate) fn file_waits(peer: &Name) -> String {
+    format!(
+        "{peer} has no keys here yet, so says the server; a file for {peer} waits here, and goes out sealed once {peer} has come"
+    )
+}
+
 /// What the server's operator says to everybody.
 pub(crate) fn announced(text: &str) -> String {
     format!("the server's operator says: {text}")

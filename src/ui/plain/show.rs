@@ -53,6 +53,7 @@ impl Face {
             }
             Event::Unsealed { peer } => self.show_unsealed(&peer, &news::unsealed(&peer)),
             Event::Unsealable { peer } => self.screen.note(&news::unsealable(&peer)),
+            Event::FileWaits { peer } => self.screen.note(&news::file_waits(&peer)),
             Event::Seal { seal } => self.screen.note(news::sealing(seal)),
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));

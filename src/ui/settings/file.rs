@@ -74,7 +74,7 @@ struct Setting {
 const SETTINGS: &[Setting] = &[
     Setting {
         key: "server",
-        comment: "The server: host, host:port, unix:PATH or tinychat://host:port?NAME=SHA256:FINGERPRINT#SHA256:FINGERPRINT, with people's keys and its own.",
+        comment: "The server: host, host:port, unix:PATH, or an address with its key behind # and people's behind ?, as /CARD prints it.",
         example: "\"chat.example.org\"",
         set: |it, value| {
             it.server = Some(string(value)?.into());

@@ -13,7 +13,7 @@ use super::super::order::{Key, Order, Said};
 use super::super::queue::Need;
 use super::super::state::Core;
 use super::super::under_way::Run;
-use crate::client::event::Event;
+use crate::client::event::{Event, Failure};
 use crate::client::files::carry::Carrier;
 use crate::client::files::job::{Job, Report, Stop};
 use crate::client::files::place::FOLDER;
@@ -21,7 +21,7 @@ use crate::client::line::connection::Connection;
 use crate::client::line::silence::Silence;
 use crate::client::store::files;
 use crate::client::store::info::FileInfo;
-use crate::client::store::rows::{Download, FileState, Source, Transfer, Upload};
+use crate::client::store::rows::{Download, FileSeal, FileState, Source, Transfer, Upload};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
 use crate::trust::Ticket;
@@ -61,9 +61,12 @@ impl Core {
         for peer in &addressees {
             self.want_place(peer, Need::Rest);
         }
+        addressees.iter().for_each(|peer| self.tell_file_waits(peer));
         self.files.are_to_go_to(addressees);
-        // Once the conversation is open, it is also known whether the key is still the same.
-        let may_send = |peer: &Name| self.is_open(peer) && !self.held.has(peer);
+        // Once the conversation is open, it is also known whether the key is still the same, and whether there is one to
+        // seal for.
+        let has_list = |peer: &Name| self.list_of(peer).is_some_and(|version| version > 0);
+        let may_send = |peer: &Name| has_list(peer) && !self.held.has(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
@@ -77,6 +80,26 @@ impl Core {
             jobs.push((Key::Drop, Job::Drop(drops)));
         }
         Ok(jobs)
+    }
+
+    /// Says, once, that a file waits for somebody for whom nothing can be sealed yet, unless that is known of all that is
+    /// for them.
+    fn tell_file_waits(&mut self, peer: &Name) {
+        if self.list_of(peer) != Some(0) || self.held.has(peer) {
+            return;
+        }
+        if !self.held.is_keyless(peer) && self.told_file_waits.insert(peer.clone()) {
+            self.tell(Event::FileWaits { peer: peer.clone() });
+        } else {
+            // Somebody beside the face may have sent another one.
+            self.stir();
+        }
+    }
+
+    /// Why files wait for somebody, if they can go only once that has changed.
+    pub(crate) fn holds_files(&self, peer: &Name) -> Option<Failure> {
+        let has_none = self.list_of(peer) == Some(0);
+        self.held.failure(peer).or_else(|| has_none.then(|| Failure::Unsealable(peer.clone())))
     }
 
     fn start(&mut self, key: Key, job: Job, ticket: Ticket, silence: Silence) {
@@ -140,14 +163,14 @@ impl Core {
             (_, Report::Dropped(message, blob)) => {
                 Ok(self.store.run(move |tx| files::dropped(tx, message, blob)).await?)
             }
-            (Job::Upload(upload), Report::Named(blob, have, written)) => {
+            (Job::Upload(upload), Report::Named(blob, have, seal, written)) => {
                 self.go_on(key, have);
-                self.store.run(move |tx| files::name(tx, upload.id, Some(blob))).await?;
+                self.store.run(move |tx| files::name(tx, upload.id, blob, &seal)).await?;
                 // A run that was ended meanwhile does not wait for it.
                 let _ = written.send(());
                 Ok(())
             }
-            (Job::Upload(upload), Report::Sent(blob, hash)) => self.sent(upload, blob, hash).await,
+            (Job::Upload(upload), Report::Sent(blob, seal)) => self.sent(upload, blob, seal).await,
             (Job::Download(download), Report::Come) => {
                 self.set_state(download.clone(), FileState::Here).await?;
                 self.save_waiting(&download);
@@ -181,11 +204,12 @@ impl Core {
     }
 
     /// The server keeps all of it: now the receiver is told of it.
-    async fn sent(&mut self, upload: Upload, blob: BlobId, hash: blake3::Hash) -> Result<(), Exit> {
+    async fn sent(&mut self, upload: Upload, blob: BlobId, seal: FileSeal) -> Result<(), Exit> {
         self.progress = Instant::now();
         let Source { name, media, size, caption, .. } = upload.source.clone();
-        let info = FileInfo { blob, name, media, size, hash, caption };
-        let (scope, at_once) = (self.scope(&upload.peer), self.is_open(&upload.peer));
+        let (seed, hash) = (Some(seal.seed), seal.hash);
+        let info = FileInfo { blob, name, media, size, hash, seed, caption };
+        let (scope, at_once) = (self.scope(&upload.peer), self.sends_at_once(&upload.peer));
         let id = upload.id;
         let write = move |tx: &rusqlite::Transaction<'_>| {
             files::sent(tx, &scope, id, &info, Timestamp::now(), at_once)
@@ -204,7 +228,7 @@ impl Core {
         match (job, stop) {
             (Job::Upload(upload), Stop::Anew) => {
                 self.files.rest(key);
-                Ok(self.store.run(move |tx| files::name(tx, upload.id, None)).await?)
+                Ok(self.store.run(move |tx| files::begin_anew(tx, upload.id)).await?)
             }
             (Job::Upload(upload), Stop::Failed(why)) => self.give_up(upload, Some(why)).await,
             (Job::Download(download), Stop::Gone) => {

@@ -60,6 +60,7 @@ impl Core {
             ServerFrame::Listed { peer, version } => self.take_listed(&peer, version).await?,
             ServerFrame::Changed { peer, version } => {
                 self.with(&peer, |it| it.list.changed(version, Instant::now()));
+                self.files.look();
             }
             ServerFrame::Presence { peer, presence } => {
                 self.take_presence(peer, presence, connection);

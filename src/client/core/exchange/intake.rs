@@ -14,7 +14,7 @@ use crate::client::line::connection::Connection;
 use crate::client::store::bounced::{self, Again};
 use crate::client::store::history::{self, Noticed, Receiver, Verdict};
 use crate::client::store::outbox::{self, Lost};
-use crate::client::store::rows::Incoming;
+use crate::client::store::rows::{Incoming, Transfer};
 use crate::client::store::scope::{Scope, Server};
 use crate::client::store::sealed::keyring::{Keyring, Me};
 use crate::message::{Installation, Message, Name, Timestamp};
@@ -238,6 +238,7 @@ impl Core {
         if fresh.iter().any(|message| message.file.is_some()) {
             self.files.look();
         }
+        let refused: Vec<_> = fresh.iter().filter_map(Transfer::of_refused).collect();
         for message in fresh {
             match self.conversations.get(&message.peer) {
                 Some(conversation) if conversation.faced => {
@@ -249,6 +250,7 @@ impl Core {
                 _ => drop(announce.insert(message.peer)),
             }
         }
+        refused.into_iter().for_each(|transfer| self.tell(Event::Transfer(transfer)));
         if announce.is_empty() { Ok(()) } else { self.announce_unshown(Some(announce)).await }
     }
 }

@@ -45,7 +45,8 @@ impl Core {
         }
         // Under another key it is not clear whose list is meant.
         let may_ask = |peer: &Name, it: &Conversation| {
-            !self.held.has_key(peer) && it.wants_list(self.held.has(peer), now)
+            let (has_files, is_held) = (self.files.go_to(peer), self.held.has(peer));
+            !self.held.has_key(peer) && it.wants_list(has_files, is_held, now)
         };
         let due = self.conversations.iter().filter(|(peer, it)| may_ask(peer, it));
         let due: Vec<Name> = due.map(|(peer, _)| peer.clone()).collect();
@@ -199,6 +200,7 @@ impl Core {
             return self.take_own_listed(version).await;
         }
         self.with(peer, |it| it.list.listed(version));
+        self.files.look();
         Ok(())
     }
 

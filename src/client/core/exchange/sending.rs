@@ -32,6 +32,18 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 /// When to look again whether somebody has keys to seal for.
 const LOOK_FOR_KEYS: Duration = Duration::from_secs(60);
 
+/// Why nothing can be sent yet.
+enum NotYet {
+    /// There is no list, and nothing may go unsealed.
+    NoList,
+    /// Nobody could open it.
+    NoReader,
+    /// Another version of the list is believed meanwhile.
+    OtherList,
+    /// This folder cannot show yet whose it is.
+    Unsigned,
+}
+
 impl Core {
     pub(crate) async fn talk_where_due(&mut self, connection: &mut Connection) -> Result<(), Exit> {
         let now = Instant::now();
@@ -79,10 +91,14 @@ impl Core {
             let Some((above, room)) = may_send else { continue };
             let version = self.conversations.get(&peer).map_or(0, |it| it.list.known());
             let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS), version).await?;
-            let taken = self.take_to_send(&peer, version, above, limit).await?;
-            let Some(messages) = taken else {
-                is_lacking = true;
-                continue;
+            let messages = match self.take_to_send(&peer, version, above, limit).await? {
+                Ok(messages) => messages,
+                Err(_) if self.has_no_more(&peer, above).await? => Vec::new(),
+                Err(why) => {
+                    self.wait_to_send(&peer, why);
+                    is_lacking = true;
+                    continue;
+                }
             };
             let last = messages.last().map(|message| message.n);
             let all = messages.len() < limit as usize;
@@ -97,14 +113,14 @@ impl Core {
         Ok(())
     }
 
-    /// What is to be sent now: sealed for those who have a device list. None if that is not possible yet.
+    /// What is to be sent now: sealed for those who have a device list.
     async fn take_to_send(
         &mut self,
         peer: &Name,
         version: u64,
         above: u64,
         limit: u32,
-    ) -> Result<Option<Vec<Outgoing>>, Exit> {
+    ) -> Result<Result<Vec<Outgoing>, NotYet>, Exit> {
         let scope = self.scope(peer);
         if version == 0 {
             let may_be_plain = self.config.seal == Seal::Auto;
@@ -113,29 +129,35 @@ impl Core {
                 is_plain.then(|| outbox::take_unsettled(tx, &scope, above, limit)).transpose()
             };
             let taken = self.store.run(take).await?;
-            match &taken {
-                Some(messages) => self.tell_left_clear(peer, messages),
-                None if self.has_asked_for_keys(peer) => self.hold_for_keys(peer),
-                None => {}
-            }
-            return Ok(taken);
+            self.tell_left_clear(peer, taken.as_deref().unwrap_or_default());
+            return Ok(taken.ok_or(NotYet::NoList));
         }
-        let Some(me) = self.me() else {
-            self.sign_where_due(peer).await?;
-            return Ok(None);
-        };
+        let Some(me) = self.me() else { return Ok(Err(NotYet::Unsigned)) };
         let (keyring, now) = (self.keyring.clone(), Timestamp::now());
         let take = move |tx: &Transaction<'_>| {
             let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);
             sealing::take(tx, keyring, &me, &scope, Want { version, above, limit }, now)
         };
-        match self.store.run(take).await? {
-            Taken::Messages(messages) => Ok(Some(messages)),
-            Taken::OtherList => Ok(None),
-            Taken::NoReader => {
-                self.wait_for_keys(peer);
-                Ok(None)
-            }
+        Ok(match self.store.run(take).await? {
+            Taken::Messages(messages) => Ok(messages),
+            Taken::OtherList => Err(NotYet::OtherList),
+            Taken::NoReader => Err(NotYet::NoReader),
+        })
+    }
+
+    /// Whether nothing is to be sent to somebody above a number: then nothing has to be sealed either.
+    async fn has_no_more(&self, peer: &Name, above: u64) -> Result<bool, Exit> {
+        let scope = self.scope(peer);
+        let next = move |tx: &Transaction<'_>| outbox::unsettled(tx, &scope, above, 1);
+        Ok(self.store.run(next).await?.is_empty())
+    }
+
+    fn wait_to_send(&mut self, peer: &Name, why: NotYet) {
+        match why {
+            NotYet::NoList if self.has_asked_for_keys(peer) => self.hold_for_keys(peer),
+            NotYet::NoReader => self.wait_for_keys(peer),
+            NotYet::Unsigned => self.sign_where_due(),
+            NotYet::NoList | NotYet::OtherList => {}
         }
     }
 

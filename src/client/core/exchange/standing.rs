@@ -10,9 +10,9 @@ use super::super::standing::Standing;
 use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::store::accounts::{self, Keys};
+use crate::client::store::devices;
 use crate::client::store::sealed::keyring::Me;
-use crate::client::store::{devices, outbox};
-use crate::message::{Name, Timestamp};
+use crate::message::Timestamp;
 use crate::trust::devices::{Device, SignedWriter, Writer};
 
 /// Where this folder stands in its person's list.
@@ -84,19 +84,14 @@ impl Core {
         Ok(())
     }
 
-    /// Has signed what is not yet, if something for somebody is to be sealed.
-    pub(super) async fn sign_where_due(&mut self, peer: &Name) -> Result<(), Exit> {
-        let Standing::Unsigned(writer) = &self.standing else { return Ok(()) };
-        let (writer, scope) = (Writer::clone(writer), self.scope(peer));
-        if !self.store.run(move |tx| outbox::is_settled(tx, &scope)).await? {
-            self.standing = Standing::Signing;
-            let identity = self.identity.clone();
-            let sign =
-                move || SignedWriter::sign(writer, &identity).map_err(|error| error.to_string());
-            let what = "for this data folder, so that what you write can be sealed";
-            self.have_signed(what, sign, |signed| Said::Written(Box::new(signed)));
-        }
-        Ok(())
+    /// Has signed what is not yet, for something is to be sealed.
+    pub(super) fn sign_where_due(&mut self) {
+        let Standing::Unsigned(writer) = &self.standing else { return };
+        let (writer, identity) = (Writer::clone(writer), self.identity.clone());
+        self.standing = Standing::Signing;
+        let sign = move || SignedWriter::sign(writer, &identity).map_err(|error| error.to_string());
+        let what = "for this data folder, so that what you write can be sealed";
+        self.have_signed(what, sign, |signed| Said::Written(Box::new(signed)));
     }
 
     /// What was to be signed of this folder is, or is not.

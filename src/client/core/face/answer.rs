@@ -37,6 +37,7 @@ impl Core {
                 let _ = answer.try_send(self.send_file(peer, path, caption, Some(token)).await?);
             }
             Ask::Fate { id, answer } => _ = answer.try_send(self.fate(id).await?),
+            Ask::Hold { peer, answer } => _ = answer.try_send(self.holds_files(&peer)),
             Ask::State { id, answer } => {
                 let state = self.store.run(move |tx| archive::sent(tx, id)).await?;
                 let _ = answer.try_send(state);

@@ -26,9 +26,7 @@ impl Core {
         waiting.retain(|upload| which.is_own(&upload.source.name));
         let is_on_its_way = !going.is_empty() || !coming.is_empty();
         let last = if is_on_its_way { None } else { waiting.pop() };
-        let is_told =
-            !self.conversations.get(&peer).is_some_and(|it| it.faced && !it.has_caught_up());
-        if last.is_some() && !is_told {
+        if last.is_some() && self.more_may_come(&peer) {
             // The server may know that it has come.
             self.files.wanted.push(Wanted { peer, number: None, what: What::Gone(which) });
             return Ok(());

@@ -11,6 +11,7 @@ use super::super::under_way::{Wanted, What};
 use crate::client::event::Event;
 use crate::client::files::place::{FOLDER, place};
 use crate::client::files::{save, source};
+use crate::client::line::conversation::Conversation;
 use crate::client::store::files::{self, Fate};
 use crate::client::store::rows::{Download, FileState, Transfer, Upload, Way};
 use crate::message::Name;
@@ -38,9 +39,15 @@ impl Core {
         };
         let id = self.store.run(add).await?;
         self.files.look();
-        let upload = Upload { id, peer, source, blob: None };
+        let upload = Upload { id, peer, source, blob: None, seal: None };
         self.tell(Event::Transfer(Transfer::of_upload(&upload, FileState::Coming)));
         Ok(Ok(id))
+    }
+
+    /// Whether something that waited has not arrived, or cannot be opened yet, of somebody whom the face sees.
+    pub(super) fn more_may_come(&self, peer: &Name) -> bool {
+        let is_late = |it: &Conversation| !it.has_caught_up() || self.unopened.has(peer);
+        self.conversations.get(peer).is_some_and(|it| it.faced && is_late(it))
     }
 
     /// Fetches a file that was not downloaded unasked, or saves one, once it is here. While waiting messages are still
@@ -51,11 +58,9 @@ impl Core {
             return self.cancel(peer.clone(), which.clone()).await;
         }
         let found = self.find_file(peer, *number).await?;
-        let may_come =
-            self.conversations.get(peer).is_some_and(|it| it.faced && !it.has_caught_up());
         match found {
             // Only then is it known which one is the last.
-            _ if may_come && (found.is_none() || number.is_none()) => {
+            _ if self.more_may_come(peer) && (found.is_none() || number.is_none()) => {
                 self.files.wanted.push(wanted);
             }
             Some(download) => match wanted.what {

@@ -84,7 +84,7 @@ pub(crate) fn take(
 
 /// Whether what is written in a conversation may leave without being sealed, if the server says that its receiver has no
 /// device list: not if they ever had one here, or their key was verified, nor as long as something waits that was sealed
-/// for the owner who is trusted now.
+/// for the owner who is trusted now, or that tells of a sealed file: whoever read that could open the file.
 pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
     let Scope { server, peer, .. } = scope;
     let had_list = devices::known_of_any_key(tx, server, peer)?.version > 0;
@@ -92,7 +92,10 @@ pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> 
         return Ok(false);
     }
     let none = "SELECT NOT EXISTS (SELECT 1 FROM sealed JOIN message ON message.id = sealed.message
-                WHERE server = ? AND peer = ? AND sealed.n > 0)";
+                                   WHERE server = ?1 AND peer = ?2 AND sealed.n > 0)
+                   AND NOT EXISTS (SELECT 1 FROM upload JOIN message ON message.id = upload.message
+                                   WHERE upload.server = ?1 AND upload.peer = ?2 AND upload.seed IS NOT NULL
+                                         AND message.state IN ('waiting', 'stored'))";
     tx.prepare_cached(none)?.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
 }
 
@@ -146,8 +149,9 @@ impl<'a> Sealer<'a> {
         let own = keyring.person(tx, me, server, &me.name)?;
         let identity = peer.identity.ok_or(rusqlite::Error::InvalidQuery)?;
         let lists = [own.list, peer.list];
-        let (got, readers) = (sessions::came(tx, server, &scope.peer)?, Vec::new());
-        let mut sealer = Self { me, scope, keys, identity, lists, got, readers, now };
+        let got = sessions::came(tx, server, &scope.peer)?;
+        let none = Vec::new();
+        let mut sealer = Self { me, scope, keys, identity, lists, got, readers: none, now };
         for device in readers(peer, scope) {
             let reader = sealer.reader(tx, *device)?;
             sealer.readers.extend(reader);

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event_listener::Event;
 
@@ -49,6 +49,15 @@ pub(crate) enum Accepted {
     OfNobody { refused: u64 },
     /// The same, because the person they are for has another device list.
     ForOtherDevices { refused: u64 },
+}
+
+/// What an acknowledgement has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    /// There is room for more.
+    pub(crate) made_room: bool,
+    /// How long one of the messages took, if one was timed.
+    pub(crate) took: Option<Duration>,
 }
 
 /// Messages that came together.
@@ -268,17 +277,18 @@ impl Session {
         expires
     }
 
-    /// The receiver has everything up to `position` on disk. Returns whether that made room.
-    pub(crate) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
+    /// The receiver has everything up to `position` on disk.
+    pub(crate) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) -> Acknowledged {
         let mut state = self.state();
         let freed = state.ledger.acknowledge(position);
-        if !freed.is_empty() {
-            state.pace.acknowledged(position, Instant::now());
-            mailbox.remove(&self.0.key, position, freed);
-            state.forget_orphans(mailbox, &self.0.key);
-            state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        if freed.is_empty() {
+            return Acknowledged::default();
         }
-        !freed.is_empty()
+        let took = state.pace.acknowledged(position, Instant::now());
+        mailbox.remove(&self.0.key, position, freed);
+        state.forget_orphans(mailbox, &self.0.key);
+        state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        Acknowledged { made_room: true, took }
     }
 
     /// The receiver did not take the oldest message, whose position this is. Returns whether that made room.

@@ -74,7 +74,7 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     commit(all, 0);
     session.expire(&mailbox, all - 1);
     commit(0, all - 1);
-    assert!(session.acknowledge(&mailbox, all));
+    assert!(session.acknowledge(&mailbox, all).made_room);
     let newcomer = Installation::from_u64(99);
     let refused = Err(TooManyInstallations::Remembered);
     assert_eq!(session.settle(&mailbox, newcomer, 0), refused, "of the others there are records");

@@ -113,7 +113,7 @@ fn words_are_completed_as_far_as_there_is_one_way() {
     let names = ["anna", "marie", "marius"];
     for (typed, expected, ways) in [
         ("/ta", "/TALK ", vec![]),
-        ("/s", "/s", vec!["/SEND", "/SAVE", "/STATUS", "/SEARCH"]),
+        ("/s", "/s", vec!["/SEND", "/SAVE", "/STATUS", "/SEAL", "/SEARCH"]),
         ("ma", "mari", vec![]),
         ("mari", "mari", vec!["marie", "marius"]),
         ("ask an", "ask anna ", vec![]),

@@ -62,6 +62,7 @@ impl App {
             }
             Event::Unsealed { peer } => self.tell_unsealed(&peer, &news::unsealed(&peer)),
             Event::Unsealable { peer } => self.tell_about(&peer, news::unsealable(&peer), false),
+            Event::FileWaits { peer } => self.tell_about(&peer, news::file_waits(&peer), false),
             Event::Sealing { peer, seals } => self.change(&peer, |it| it.seals = Some(seals)),
             Event::Seal { seal } => self.tell(news::sealing(seal)),
             Event::Alike { peer, known } => {

@@ -4,6 +4,7 @@ use super::super::super::bounced::bounce;
 use super::super::super::unsealed;
 use super::*;
 use crate::message::Origin;
+use crate::seal::{Addressed, Context, End, Envelope, Payload, PayloadKey, Session};
 
 /// What bob has, and with which sessions.
 fn state(folder: &Folder) -> (Vec<String>, i64) {
@@ -311,4 +312,52 @@ fn whoever_is_gone_and_names_an_old_list_is_heard_until_what_waited_has_come() {
     gone(&mut there, 4);
     assert_eq!(there.receives("alice", &late), Verdict::Bounced);
     assert_eq!(there.receives("alice", &waited), Verdict::Known);
+}
+
+fn end(folder: &Folder, curve: CurveKey) -> End<'_> {
+    let Me { name, identity, .. } = &folder.me;
+    End { name, identity: *identity, installation: folder.installation, curve }
+}
+
+/// An envelope of message 1 in which somebody puts any key.
+fn envelope(from: &mut Folder, to: &mut Folder, key: &PayloadKey, payload: &Payload) -> Addressed {
+    let (own, theirs) = (from.keys().account, to.keys().account);
+    let (curve, fallback) = (theirs.curve(), theirs.fallback());
+    let (from, to) = (end(from, own.curve()), end(to, curve));
+    let context = Context { server: server().key(), from, to, n: 1 };
+    let envelope = Envelope::new(key.clone(), payload, &context);
+    let session = Session::begin(&own, curve, fallback).unwrap();
+    Addressed::new(context.to.installation, &session.seal(&envelope).unwrap().1)
+}
+
+/// A cipher alone may let one text open under two keys, as two others.
+#[test]
+fn of_devices_that_got_different_keys_one_opens_the_message_at_most() {
+    let World { alice, bob, mut here, mut there } = world();
+    let mut phone = bob.folder(3);
+    let both = bob.list(&mut [&mut there, &mut phone]);
+    let alices = run(&mut there.store, |tx| devices::known(tx, &server(), &alice.name));
+    there.believes(&bob, &both);
+    phone.believes(&bob, &both);
+    phone.believes(&alice, &alices.bundle().unwrap());
+    let origin = Origin::from_bytes([7; 16]);
+    let (kind, body) = (Kind::TEXT, "hi".into());
+    let content = Content { origin, lists: [None; 2], got: Vec::new(), kind, time: START, body };
+    let (key, payload) = Payload::seal(&content).unwrap();
+    let (other, _) = Payload::seal(&content).unwrap();
+    let mut message = |key_of_phone: &PayloadKey| {
+        let envelopes = vec![
+            envelope(&mut here, &mut there, &key, &payload),
+            envelope(&mut here, &mut phone, key_of_phone, &payload),
+        ];
+        let body = Body::new(envelopes, payload.clone()).unwrap().encode().into();
+        let id = MessageId { installation: here.installation, n: 1 };
+        Message { id, origin, time: START, kind: Kind::SEAL, body }
+    };
+    let (lie, honest) = (message(&other), message(&key));
+    let before = state(&phone);
+    assert_eq!(there.reads("alice", &lie), "hi");
+    assert_eq!(phone.receives("alice", &lie), Verdict::Bounced);
+    assert_eq!(state(&phone), before);
+    assert_eq!(phone.reads("alice", &honest), "hi");
 }

@@ -279,3 +279,16 @@ fn nothing_leaves_in_the_clear_for_somebody_who_had_a_list_or_was_sealed_for() {
     run(&mut here.store, |tx| sealing::void(tx, &server(), Some(&bob.name)));
     assert!(may_be_plain(&mut here, "bob"), "whoever has the name now is trusted, and has no list");
 }
+
+#[test]
+fn what_tells_of_a_sealed_file_never_leaves_in_the_clear() {
+    let World { mut here, .. } = world();
+    _ = here.writes("carol", "a file");
+    let scope = here.scope("carol");
+    assert!(run(&mut here.store, |tx| sealing::may_be_plain(tx, &scope)));
+    let upload = "INSERT INTO upload (server, peer, path, name, type, size, modified, state, seed, hash, message)
+                  SELECT server, peer, x'', 'cat', '', 5, 0, 'sent', zeroblob(32), zeroblob(32), id
+                  FROM message WHERE peer = 'carol'";
+    assert_eq!(run(&mut here.store, |tx| tx.execute(upload, ())), 1);
+    assert!(!run(&mut here.store, |tx| sealing::may_be_plain(tx, &scope)));
+}

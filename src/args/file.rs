@@ -226,7 +226,7 @@ mod tests {
             ("keep = 300", 1, "keep: number too large"),
             ("keep = [3]", 1, "keep: one value is expected, and no list"),
             ("keep = 3.5", 1, "keep: a text in quotes or a number is expected"),
-            ("backlog = 'a\\u0000b'", 1, "backlog: no text has a NUL"),
+            ("backlog = \"a\\u0000b\"", 1, "backlog: no text has a NUL"),
             ("tls = true\nkeep = ", 2, ""),
         ] {
             let wrong = parse::<Flags>(text, KEYS).unwrap_err();

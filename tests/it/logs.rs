@@ -196,8 +196,10 @@ fn a_connection_that_is_closed_before_a_byte_is_for_developers_to_see() {
             server.says("listening on").await;
             for _ in 0..3 {
                 drop(TcpStream::connect(address).unwrap());
+                if level == "debug" {
+                    server.logs("connection_closed").await;
+                }
             }
-            // Accepted behind those.
             let _last = say_rubbish(address);
             server.logs("_refused").await;
             let log = log_of(server).await;

@@ -100,7 +100,10 @@ fn a_mistake_is_told_with_its_line_and_what_may_have_been_meant() {
                 "registraton = \"invite\"",
                 "there is no key \"registraton\"; did you mean registration?",
             ),
-            ("session_backlog = 3", "did you mean session-backlog?"),
+            (
+                "session_backlog = 3",
+                "there is no key \"session_backlog\"; did you mean session-backlog?",
+            ),
             ("config = \"other.toml\"", "there is no key \"config\""),
             ("[limits]", "there is no key \"limits\""),
             ("registration = \"opne\"", "registration: registration is open, invite or closed"),

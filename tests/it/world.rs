@@ -25,7 +25,7 @@ use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
-use tinychat::server::{Config, Rates, Server, Tls};
+use tinychat::server::{Config, ListenError, Rates, Server, StartError, Tls};
 use tinychat::task::within;
 use tinychat::trust::Identity;
 use tinychat::trust::tls::Channel;
@@ -106,6 +106,19 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+/// A program that another story is about to start has the sockets of all for a moment, also those of a server that has
+/// ended.
+async fn listen_again(config: &Config) -> Server {
+    loop {
+        match Server::bind(config.clone()).await {
+            Err(StartError::Listen(ListenError::AddressInUse { .. })) => {
+                async_std::task::sleep(Duration::from_millis(10)).await;
+            }
+            bound => return bound.unwrap(),
+        }
+    }
+}
+
 impl World {
     /// A world with a running server.
     pub(crate) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
@@ -136,7 +149,7 @@ impl World {
     /// Starts the server on its data folder.
     pub(crate) async fn start(&mut self) {
         assert!(self.running.is_none(), "it runs already");
-        let server = Server::bind(self.config.clone()).await.unwrap();
+        let server = patiently("the server listens", listen_again(&self.config)).await;
         let addresses = server.addresses();
         let (stop, stopped) = oneshot::channel();
         // Dropping the other end ends it too.

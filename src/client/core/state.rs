@@ -65,6 +65,8 @@ pub(crate) struct Core {
     pub(super) installation: Installation,
     /// It was made since the start: no number in it is another message's.
     pub(super) is_fresh: bool,
+    /// When that was done last.
+    pub(super) began_anew: Option<Instant>,
     pub(super) store: Store,
     pub(super) events: Sender<Event>,
     pub(super) conversations: BTreeMap<Name, Conversation>,
@@ -179,6 +181,7 @@ impl Core {
             server: home.server,
             installation: home.installation,
             is_fresh: false,
+            began_anew: None,
             store,
             events,
             conversations: BTreeMap::new(),

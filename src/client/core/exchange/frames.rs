@@ -19,6 +19,10 @@ use crate::client::store::{history, unsealed};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
 
+/// How often a server can have a data folder take another installation by what it says to have: nobody has copied one that
+/// was taken a moment ago.
+const ANEW_AGAIN: Duration = Duration::from_secs(60 * 60);
+
 /// The longest wait that a server can ask for. More would not fit into every clock.
 const MAX_SECONDS: u64 = 24 * 60 * 60;
 
@@ -193,6 +197,10 @@ impl Core {
         if own.have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
             return Ok(());
         }
+        if self.began_anew.is_some_and(|at| at.elapsed() < ANEW_AGAIN) {
+            let lie = "the server says that it has more than this data folder has ever sent";
+            return Err(Exit::Away(lie.into()));
+        }
         let because = "this data folder is a copy of another; it now counts on its own";
         Err(self.begin_anew(because).await?)
     }
@@ -202,7 +210,7 @@ impl Core {
         let (server, old) = (self.server.clone(), self.installation);
         let begin = move |tx: &rusqlite::Transaction<'_>| outbox::begin_anew(tx, &server, old);
         self.installation = self.store.run(begin).await?;
-        self.is_fresh = true;
+        (self.is_fresh, self.began_anew) = (true, Some(Instant::now()));
         self.tell(Event::Joined);
         Ok(Exit::Away(because.into()))
     }

@@ -47,6 +47,32 @@ fn what_cannot_be_sent_in_time_is_counted_kept_and_sent_next_time() {
     });
 }
 
+/// How long the processor worked for the children of a shell, of what its `times` prints.
+fn worked(times: &str) -> f64 {
+    let children = times.lines().nth(1).unwrap();
+    let of_one = |time: &str| -> f64 {
+        let (minutes, seconds) = time.strip_suffix('s').unwrap().split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    children.split(' ').map(of_one).sum()
+}
+
+#[test]
+fn whoever_waits_for_a_server_does_nothing_meanwhile() {
+    story_without_server(async |world, address| {
+        let john = |to: &str, patience: &str| {
+            at(world, address, "john").to(to).with(&["--timeout", patience])
+        };
+        john("marie", "1").pipe("one\n").await.exited(3);
+        let command = john("anna", "6").into_command();
+        let mut words = vec!["-c", "\"$@\" </dev/null; times", "sh"];
+        words.push(command.get_program().to_str().unwrap());
+        words.extend(command.get_args().map(|word| word.to_str().unwrap()));
+        let times = Launch::program("sh").with(&words).pipe("").await.exited(0).text();
+        assert!(worked(&times) < 1.5, "{times}");
+    });
+}
+
 #[test]
 fn a_client_waits_for_a_server_that_starts_later() {
     story_without_server(async |world, address| {

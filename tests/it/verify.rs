@@ -170,6 +170,8 @@ fn a_script_that_seals_always_is_told_what_waits_and_for_what() {
         told.said("it is kept until then: do not send it again");
         let told = alice(&["send", "--to", "nobody-yet", "three"]).pipe("").await;
         told.exited(3).never_said("the host can read it");
+        // What was written so waits whatever the next start says.
+        Launch::of(world, "alice").to("bob").pipe("").await.exited(3).said("not sent yet");
         let mut bob = world.sign_in("bob").await;
         bob.hears_nothing().await;
     });

@@ -218,7 +218,9 @@ impl Core {
         let now = Instant::now();
         let due = self.conversations.values().filter_map(|it| it.due_at(now));
         let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.giving.due_at());
-        let due = due.min().map(|at| at.saturating_duration_since(now));
+        // Nothing is done about any of it before there is a connection.
+        let due = due.min().filter(|_| self.is_online);
+        let due = due.map(|at| at.saturating_duration_since(now));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))
     }

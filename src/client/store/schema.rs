@@ -200,6 +200,9 @@ const SEALING: &str = "
         body BLOB NOT NULL
     ) STRICT;
 
+    -- Own messages that were written when nothing was to leave unsealed, until their fate is final.
+    CREATE TABLE only_sealed (message INTEGER PRIMARY KEY) STRICT;
+
     -- The hashes of the payloads in which messages of others came.
     CREATE TABLE opened (
         payload BLOB PRIMARY KEY, message INTEGER NOT NULL
@@ -220,11 +223,13 @@ const SEALING: &str = "
         WHEN new.state IN ('delivered', 'expired')
     BEGIN
         DELETE FROM sealed WHERE message = new.id;
+        DELETE FROM only_sealed WHERE message = new.id;
     END;
 
     CREATE TRIGGER dropped AFTER DELETE ON message
     BEGIN
         DELETE FROM sealed WHERE message = old.id;
+        DELETE FROM only_sealed WHERE message = old.id;
     END;
 
     -- What the file of an upload is sealed with, and the hash of it that belongs to that: both or neither.

@@ -91,6 +91,10 @@ impl Core {
     /// What may go unsealed is decided anew by the person who uses this client.
     pub(crate) async fn seal(&mut self, seal: Seal) -> Result<(), Exit> {
         self.config.seal = seal;
+        if seal == Seal::Auto {
+            let server = self.server.clone();
+            self.store.run(move |tx| sealing::release(tx, &server)).await?;
+        }
         self.held.forget_keyless();
         self.told_unsealed.clear();
         self.tell(Event::Seal { seal });

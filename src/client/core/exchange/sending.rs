@@ -161,11 +161,16 @@ impl Core {
         }
     }
 
-    fn tell_left_clear(&self, peer: &Name, messages: &[Outgoing]) {
+    /// Also of somebody whom the face has not open: what waited for them goes.
+    fn tell_left_clear(&mut self, peer: &Name, messages: &[Outgoing]) {
         let numbers: Vec<u64> = messages.iter().map(|message| message.n).collect();
-        if !numbers.is_empty() {
-            self.tell(Event::LeftClear { peer: peer.clone(), numbers });
+        if numbers.is_empty() {
+            return;
         }
+        if !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
+            self.tell(Event::Unsealed { peer: peer.clone() });
+        }
+        self.tell(Event::LeftClear { peer: peer.clone(), numbers });
     }
 
     /// Nothing can be sealed, for only older programs have used the devices of this list: it is asked for once more, and then

@@ -13,6 +13,7 @@ use crate::client::beside::{Ask, Snapshot, Standing};
 use crate::client::config::Seal;
 use crate::client::event::{Absence, Event};
 use crate::client::store::archive::{self, News};
+use crate::client::store::sealed::sealing;
 use crate::client::store::{history, outbox};
 use crate::message::{Name, Timestamp};
 
@@ -72,8 +73,14 @@ impl Core {
         }
         self.meet_and_know(&peer).await?;
         let (scope, sent) = (self.scope(&peer), self.sends_at_once(&peer));
-        let now = Timestamp::now();
-        let add = move |tx: &Transaction<'_>| outbox::add_once(tx, &scope, &token, text, now, sent);
+        let (now, always) = (Timestamp::now(), self.config.seal == Seal::Always);
+        let add = move |tx: &Transaction<'_>| {
+            let (id, fresh) = outbox::add_once(tx, &scope, &token, text, now, sent)?;
+            if always && fresh.is_some() {
+                sealing::keep_sealed(tx, id)?;
+            }
+            Ok((id, fresh))
+        };
         let (id, fresh) = self.store.run(add).await?;
         let _ = answer.try_send(Ok(id));
         if let Some(record) = fresh {

@@ -12,11 +12,13 @@ use super::super::queue::Need;
 use super::super::state::{Core, Told};
 use crate::client::beside::Ask;
 use crate::client::command::Command;
+use crate::client::config::Seal;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::store::database::StoreError;
 use crate::client::store::rows::Record;
+use crate::client::store::sealed::sealing;
 use crate::client::store::{history, outbox};
 use crate::message::{Kind, Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -123,12 +125,15 @@ impl Core {
             .into_iter()
             .map(|(peer, text)| (self.scope(&peer), text, self.sends_at_once(&peer)))
             .collect();
-        let marks = shown.clone();
+        let (marks, always) = (shown.clone(), self.config.seal == Seal::Always);
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let now = Timestamp::now();
             let mut records = Vec::with_capacity(written.len());
             for (scope, text, sent) in written {
                 let record = outbox::add(tx, &scope, Kind::TEXT, text.into(), now, sent)?;
+                if always {
+                    sealing::keep_sealed(tx, record.id)?;
+                }
                 records.push((record, scope.peer));
             }
             history::mark_shown(tx, &shown)?;

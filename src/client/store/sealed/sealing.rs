@@ -95,8 +95,22 @@ pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> 
                                    WHERE server = ?1 AND peer = ?2 AND sealed.n > 0)
                    AND NOT EXISTS (SELECT 1 FROM upload JOIN message ON message.id = upload.message
                                    WHERE upload.server = ?1 AND upload.peer = ?2 AND upload.seed IS NOT NULL
-                                         AND message.state IN ('waiting', 'stored'))";
+                                         AND message.state IN ('waiting', 'stored'))
+                   AND NOT EXISTS (SELECT 1 FROM only_sealed JOIN message ON message.id = only_sealed.message
+                                   WHERE server = ?1 AND peer = ?2)";
     tx.prepare_cached(none)?.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
+}
+
+/// A message that was written when nothing was to leave unsealed waits until it can be sealed, whatever a later start says.
+pub(crate) fn keep_sealed(tx: &Transaction<'_>, message: i64) -> Result<()> {
+    tx.execute("INSERT INTO only_sealed VALUES (?)", [message]).map(drop)
+}
+
+/// The person who uses this client has those messages go, too.
+pub(crate) fn release(tx: &Transaction<'_>, server: &Server) -> Result<()> {
+    let of_server = "DELETE FROM only_sealed
+                     WHERE message IN (SELECT id FROM message WHERE server = ?)";
+    tx.execute(of_server, [server.as_str()]).map(drop)
 }
 
 /// What is not final yet of a server, or of somebody there, gets new envelopes when it is sent again: what they were

@@ -183,8 +183,8 @@ impl Core {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
-            let is_opened = !self.unopened.has(peer);
-            let has_come = conversation.has_caught_up() && is_opened || self.unopened.leaves(peer);
+            let (has_caught_up, is_held) = (conversation.has_caught_up(), self.held.has(peer));
+            let has_come = self.unopened.is_settled(peer, has_caught_up, is_held);
             let is_shown = has_come && conversation.unshown_above.is_none();
             (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.stops(peer))
         });

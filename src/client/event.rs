@@ -211,6 +211,10 @@ pub enum Failure {
         "what waits here for {0} was not sent, for {0} has no keys to seal it with, so says the server; it goes out once {0} has come"
     )]
     Unsealable(Name),
+    #[error(
+        "what you wrote to {0} was not sent, for your key has not signed for this data folder; it is tried again at the next start"
+    )]
+    Unsignable(Name),
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]

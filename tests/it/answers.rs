@@ -97,6 +97,8 @@ fn what_nobody_asked_the_server_is_neither_told_nor_kept() {
         let key = world.identity("carl").public().to_string();
         server.say_all(&["ONLINE 1 4", "eve\n", "BLOCKS 4", "eve\n"]).await;
         server.say_all(&[format!("KEY carl {key}").as_str(), "PRESENCE carl online"]).await;
+        // As if this folder were a copy of another.
+        server.say("TALKING carl online 7 7 7 0 0").await;
         assert_eq!(server.catch_up().await, [""; 0]);
         john.types("/ONLINE\n");
         server.expect("ONLINE").await;

@@ -183,10 +183,11 @@ impl Core {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
-            let is_opened = !self.unopened.has(peer);
-            let has_come = conversation.has_caught_up() && is_opened || self.unopened.leaves(peer);
+            let (has_caught_up, is_held) = (conversation.has_caught_up(), self.held.has(peer));
+            let has_come = self.unopened.is_settled(peer, has_caught_up, is_held);
             let is_shown = has_come && conversation.unshown_above.is_none();
-            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.stops(peer))
+            let is_stopped = self.held.stops(peer) || self.lacks_signature(conversation);
+            (is_shown || !self.shows) && (conversation.has_sent_all() || is_stopped)
         });
         let answered =
             self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
@@ -210,7 +211,16 @@ impl Core {
         let conversation = self.conversations.get(peer);
         // Then files are left.
         let has_sent_all = conversation.is_some_and(Conversation::has_sent_all);
-        self.held.failure(peer).or_else(|| self.holds_files(peer).filter(|_| has_sent_all))
+        let is_unsigned = conversation.is_some_and(|it| self.lacks_signature(it));
+        let unsigned = || is_unsigned.then(|| Failure::Unsignable(peer.clone()));
+        let files = || self.holds_files(peer).filter(|_| has_sent_all);
+        self.held.failure(peer).or_else(unsigned).or_else(files)
+    }
+
+    /// Whether what is to be sent has to be sealed, and the key has refused to sign for that.
+    fn lacks_signature(&self, conversation: &Conversation) -> bool {
+        let is_sealed = conversation.list.known() > 0;
+        self.standing.has_refused() && is_sealed && conversation.may_send().is_some()
     }
 
     /// How long until the next timer.

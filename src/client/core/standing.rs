@@ -35,6 +35,11 @@ impl Standing {
         matches!(self, Self::Device | Self::Unknown)
     }
 
+    /// Whether the key has refused to sign: nothing is sealed any more.
+    pub(super) fn has_refused(&self) -> bool {
+        matches!(self, Self::Left)
+    }
+
     /// Whether messages can be sealed, and the statement that they have.
     pub(super) fn statement(&self) -> Option<Option<&SignedWriter>> {
         match self {

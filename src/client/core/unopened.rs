@@ -40,6 +40,12 @@ impl Unopened {
         self.left.contains(peer)
     }
 
+    /// Whether nothing more is to be awaited of somebody: all has come and is opened, or it is left, or it cannot be opened
+    /// before a held key or list is decided about. Then it comes again.
+    pub(super) fn is_settled(&self, peer: &Name, has_caught_up: bool, is_held: bool) -> bool {
+        self.leaves(peer) || if self.has(peer) { is_held } else { has_caught_up }
+    }
+
     /// Of this person nothing is taken any more on this connection.
     pub(super) fn leave(&mut self, peer: Name) {
         self.take(&peer);
@@ -82,6 +88,19 @@ mod tests {
         assert_eq!(seqs, [1, 2, 3]);
         assert!(!unopened.has(&marie) && unopened.is_empty());
         assert_eq!(unopened.bytes, 0);
+    }
+
+    #[test]
+    fn what_waits_for_somebody_who_is_held_is_not_awaited() {
+        let (mut unopened, marie) = (Unopened::default(), "marie".parse::<Name>().unwrap());
+        assert!(unopened.is_settled(&marie, true, false));
+        assert!(!unopened.is_settled(&marie, false, true), "more comes, and may be opened");
+        assert!(unopened.put(marie.clone(), 1, Message::text(1, 1, "x")));
+        assert!(!unopened.is_settled(&marie, true, false), "her list is asked for");
+        assert!(unopened.is_settled(&marie, true, true), "nobody asks for it");
+        assert!(unopened.is_settled(&marie, false, true), "what comes behind it waits, too");
+        unopened.leave(marie.clone());
+        assert!(unopened.is_settled(&marie, false, false));
     }
 
     #[test]

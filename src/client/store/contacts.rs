@@ -46,18 +46,16 @@ pub(crate) fn meet(
 ) -> rusqlite::Result<Meeting> {
     let shown = key.map(|key| key.fingerprint());
     let known = known(tx, server, peer)?;
-    if key.is_none() && trusted(tx, server, peer)?.is_none() {
-        return Ok(Meeting::Nobody { is_awaited: known.is_some() });
-    }
+    let has_trusted = trusted(tx, server, peer)?.is_some();
     if let Some(known) = known.filter(|known| Some(known.key) != shown) {
         let offer = "UPDATE contact SET offered = ? WHERE server = ? AND peer = ?";
         let offered = key.map_or(NOBODY.into(), |key| key.to_string());
         tx.execute(offer, (offered, server.as_str(), peer.as_str()))?;
-        return Ok(Meeting::Other(known));
+        let is_awaited = key.is_none() && !has_trusted;
+        return Ok(if is_awaited { Meeting::Nobody { is_awaited } } else { Meeting::Other(known) });
     }
-    if let Some(key) = key {
-        write(tx, server, peer, key)?;
-    }
+    let Some(key) = key else { return Ok(Meeting::Nobody { is_awaited: false }) };
+    write(tx, server, peer, key)?;
     Ok(Meeting::Same)
 }
 
@@ -137,7 +135,7 @@ pub(crate) fn verify(
             note_verified(tx, server, peer, key.fingerprint())?;
             Verification::Verified(key.fingerprint())
         }
-        (None, None) => Verification::Unknown,
+        (None, None | Some(Offer::Nobody)) => Verification::Unknown,
         _ => Verification::Different,
     })
 }
@@ -408,6 +406,20 @@ mod tests {
             assert!(!pin(&mut store, pinned), "what was compared holds");
             assert_eq!(meet(&mut store, Some(second)), Meeting::Same);
         }
+    }
+
+    #[test]
+    fn that_nobody_has_an_awaited_name_can_be_accepted() {
+        let mut store = in_memory();
+        let here: Server = "a".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let [first, second] = [2, 3].map(|byte| PublicKey::from_bytes([byte; 32]));
+        let meet = |store: &mut _, key| run(store, |tx| super::meet(tx, &here, &marie, key));
+        assert!(run(&mut store, |tx| pin(tx, &here, &marie, first.fingerprint())));
+        assert_eq!(meet(&mut store, None), Meeting::Nobody { is_awaited: true });
+        assert_eq!(run(&mut store, |tx| trust(tx, &here, &marie)), Trust::VerifiedGone);
+        assert_eq!(run(&mut store, |tx| release(tx, &here, &marie)), Trust::Released);
+        assert_eq!(meet(&mut store, Some(second)), Meeting::Same);
     }
 
     #[test]

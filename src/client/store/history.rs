@@ -108,7 +108,8 @@ fn take_clear(
         return Ok(clash);
     }
     let person = receiver.keyring.person(tx, receiver.me, server, &peer)?;
-    if !unsealed::may_come(tx, server, &peer, person.list.is_some())? {
+    let has_list = person.list.is_some();
+    if !unsealed::may_come(tx, server, &peer, receiver.installation, has_list)? {
         return Ok(Verdict::Unsealed);
     }
     insert(tx, receiver.unasked, server, peer, message, &hash, Passage::Clear).map(Verdict::New)

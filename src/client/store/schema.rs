@@ -248,9 +248,8 @@ const SEALING: &str = "
     -- 1: whenever it left its sender it was sealed. 0: it was in the clear once, and this stays. NULL: it has not left.
     ALTER TABLE message ADD COLUMN sealed INTEGER CHECK (sealed IN (0, 1));
 
-    -- Nothing was sealed before.
-    UPDATE message SET sealed = 0
-        WHERE own = 0 OR sent = 1 OR state <> 'waiting' OR id IN (SELECT message FROM bounced);
+    -- Nothing was sealed before. What waits may have left with another number.
+    UPDATE message SET sealed = 0;
 ";
 
 /// Which layout a database has; 0 if it was never laid out.

@@ -2,13 +2,14 @@
 //!
 //! Each function is one step of a transaction of the [`store`](super). A server takes nothing in the clear for whoever has
 //! a device list. So what comes so was waiting before there was one, or the server has made it. Invariant: of a name of
-//! which something sealed was opened, nothing is taken in the clear any more; of one that has a device list, nothing but
-//! what waited.
+//! which something sealed was opened, nothing is taken in the clear any more; nor of one that is verified, where this folder
+//! can be sealed for: what waited comes back, and is sealed then. Of one that has a device list, nothing but what waited.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::{Scope, Server};
-use crate::message::Name;
+use super::trusted::verified;
+use crate::message::{Installation, Name};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -36,14 +37,16 @@ pub(crate) fn opened(tx: &Transaction<'_>, scope: &Scope, waiting: u64) -> Resul
     .map(drop)
 }
 
-/// Whether what comes of somebody in the clear may be theirs. It counts as one of those that waited.
+/// Whether what comes of somebody to this installation in the clear may be theirs. It counts as one of those that waited.
 pub(super) fn may_come(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
+    installation: Installation,
     has_list: bool,
 ) -> Result<bool> {
-    if has_sealed(tx, server, peer)? {
+    let is_verified = verified(tx, server, peer)?.is_some();
+    if has_sealed(tx, server, peer)? || is_verified && is_listed(tx, server, installation)? {
         return Ok(false);
     }
     let key = [server.as_str(), peer.as_str()];
@@ -64,6 +67,14 @@ pub(super) fn may_come(
 fn has_sealed(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM sealer WHERE server = ? AND peer = ?)";
     tx.prepare_cached(query)?.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
+}
+
+/// Whether the server has had a list with this folder: then whoever writes seals for it.
+fn is_listed(tx: &Transaction<'_>, server: &Server, installation: Installation) -> Result<bool> {
+    let query = "SELECT EXISTS (
+                     SELECT 1 FROM account WHERE server = ? AND installation = ? AND listed = 1)";
+    let key = [server.as_str(), &installation.to_string()];
+    tx.prepare_cached(query)?.query_row(key, |row| row.get(0))
 }
 
 /// A server's rows move to another one, which knows nobody's devices yet.

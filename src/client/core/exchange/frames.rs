@@ -39,6 +39,8 @@ impl Core {
         connection: &mut Connection,
     ) -> Result<(), Exit> {
         match frame {
+            // Each `TALK` is answered once.
+            ServerFrame::Talking { peer, .. } if !self.is_opening(&peer) => {}
             ServerFrame::Talking { peer, presence, own, waiting, version } => {
                 self.list_is_at(&peer, version);
                 self.take_opened(peer.clone(), presence, own, waiting, connection).await?;

@@ -82,6 +82,22 @@ fn nothing_in_the_clear_is_taken_of_whoever_has_sealed_something() {
 }
 
 #[test]
+fn of_whoever_is_verified_nothing_is_taken_in_the_clear_where_it_can_be_sealed() {
+    let World { alice, mut here, mut there, .. } = world();
+    for text in ["one", "two"] {
+        here.writes("bob", text);
+    }
+    let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
+    let plain: Vec<Message> = plain.iter().map(|message| here.sent(message)).collect();
+    let (key, installation) = (alice.identity.public().fingerprint(), there.installation);
+    assert!(run(&mut there.store, |tx| contacts::pin(tx, &server(), &alice.name, key)));
+    assert!(matches!(there.receives("alice", &plain[0]), Verdict::New(_)), "nobody could seal it");
+    run(&mut there.store, |tx| accounts::note_listed(tx, &server(), installation));
+    assert_eq!(there.receives("alice", &plain[1]), Verdict::Unsealed);
+    assert_eq!(there.receives("alice", &plain[0]), Verdict::Known);
+}
+
+#[test]
 fn of_whoever_has_a_list_nothing_is_taken_in_the_clear_but_what_waited() {
     let World { alice, mut here, mut there, .. } = world();
     for text in ["one", "two", "three", "four"] {

@@ -168,7 +168,8 @@ fn without_a_file_all_is_as_it_is_by_default() {
         let (absent, bad) = (world.path("absent.toml"), world.path("bad.toml"));
         fs::write(&bad, "rubbish").unwrap();
         let server = |name: &str| Launch::server(free_address(), &world.path(name));
-        stop(started(server("absent").variable(VARIABLE, &absent)).await).await;
+        let missing = server("absent").variable(VARIABLE, &absent).pipe("").await;
+        missing.exited(2).said(&format!("cannot read {}", absent.display()));
         let none = server("none").variable(VARIABLE, &bad).with(&["--config", "none"]);
         stop(started(none).await).await;
         // The file is read where it is said to be, and has to be there if it is named.

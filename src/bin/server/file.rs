@@ -42,7 +42,7 @@ impl Place {
             (Some(path), _) if is_none(path) => Self::Nowhere,
             (Some(path), _) => Self::Named(path.clone()),
             (None, Some(path)) if is_none(Path::new(&path)) => Self::Nowhere,
-            (None, Some(path)) => Self::Usual(path.into()),
+            (None, Some(path)) => Self::Named(path.into()),
             (None, None) => Self::Usual(USUAL.into()),
         }
     }
@@ -51,6 +51,14 @@ impl Place {
         match self {
             Self::Nowhere => None,
             Self::Usual(path) | Self::Named(path) => Some(path),
+        }
+    }
+
+    /// A file that is there now has to stay: without it a server would be open to whom it says nothing of.
+    pub(crate) fn found(self) -> Self {
+        match self {
+            Self::Usual(path) if path.exists() => Self::Named(path),
+            place => place,
         }
     }
 

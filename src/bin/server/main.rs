@@ -180,7 +180,7 @@ fn serve(
         Some(format) => log_output::install(format, flags.log_level, SystemTime::now)?,
     }
     task::set_threads(flags.threads);
-    let reload = Reload::new(line, place, settings, !passed.is_empty());
+    let reload = Reload::new(line, place.found(), settings, !passed.is_empty());
     async_std::task::block_on(run(flags, passed, reload))
 }
 

@@ -74,7 +74,7 @@ impl Names {
 
     /// How many names somebody has.
     pub(crate) fn count(&self) -> u64 {
-        self.roll().members().count() as u64
+        self.roll().members().len() as u64
     }
 
     /// Claims a name for a key that was proved. Only a new name waits for the disk; one that costs no invitation is

@@ -1,6 +1,7 @@
 //! What operators see of people, and what they set for them: with the real program, beside a running server and without
 //! one.
 
+use std::fs;
 use std::path::Path;
 
 use rustls::pki_types::ServerName;
@@ -190,6 +191,27 @@ fn addresses_are_banned_also_while_no_server_runs() {
         stop(server).await;
         user(&["ban", "192.0.2.0/33"], &data).await.exited(2);
         user(&["ban", "eve", "--for", "soon"], &data).await.exited(2).said("like 2h or 30d");
+    });
+}
+
+#[test]
+fn whoever_has_long_had_a_name_that_looks_like_an_address_is_banned_by_it() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, _) = serve(&data, &[]).await;
+        stop(server).await;
+        let book = data.join("names");
+        let key = world.identity("eve").public();
+        fs::write(&book, format!("ssh-ed25519 {key} 192.0.2.7\n")).unwrap();
+        user(&["ban", "192.0.2.7"], &data).await.exited(0);
+        user(&["ban", "192.0.2.8"], &data).await.exited(0);
+        let [block, name] = [
+            r#"{"block":"192.0.2.8/32","seconds":null}"#,
+            r#"{"name":"192.0.2.7","seconds":null}"#,
+        ];
+        user(&["bans", "--json"], &data).await.exited(0).printed(&[block, name]);
+        user(&["unban", "192.0.2.7"], &data).await.exited(0);
+        user(&["bans", "--json"], &data).await.exited(0).printed(&[block]);
     });
 }
 

@@ -47,7 +47,7 @@ impl Ban {
 }
 
 /// Whom an operator bans. Parsed from a name, an address like 192.0.2.7, or a block of them like 192.0.2.0/24; what may be
-/// either is an address.
+/// either is an address: who has such a name is not known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// Whoever has a name.

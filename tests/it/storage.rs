@@ -2,7 +2,7 @@
 //! drills of restoring them.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use async_std::task::block_on;
@@ -231,6 +231,19 @@ fn two_backups_into_one_folder_do_not_disturb_each_other() {
         fs::write(folder.join("tinychat.backup.partial"), "left").unwrap();
         let made = name_of(&printed(&back_up(&data, &folder, "7").await));
         assert_eq!(names_in(&folder), [made]);
+    });
+}
+
+#[test]
+fn root_leaves_nothing_in_the_folder_of_another_user() {
+    story(async |world| {
+        let data = folder_with_a_message(world).await;
+        if chown(&data, Some(1), None).is_err() {
+            return eprintln!("SKIPPED: only root gives folders to others");
+        }
+        operate(&["user", "list"], &data).await.exited(1).said("belongs to user 1, ");
+        chown(&data, Some(0), None).unwrap();
+        operate(&["user", "list"], &data).await.exited(0);
     });
 }
 

@@ -58,7 +58,8 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     let done = perform(words, &subject, out);
     async_std::task::block_on(async {
         committing.cancel().await;
-        subject.seen.write(|name| subject.names.member(name).is_some()).await;
+        let names = subject.names.clone();
+        subject.seen.write(move |name| names.member(name).is_some()).await;
         subject.registry.mailbox().close().await;
     });
     if let (Ok(()), Some(deed)) = (&done, Deed::of(words, None)) {

@@ -356,6 +356,8 @@ fn of_a_person_who_is_purged_nothing_is_left() {
         ] {
             assert!(lines.iter().any(|it| it == what), "{what}: {lines:?}");
         }
+        let seen = fs::read_to_string(data.join("seen")).unwrap();
+        assert!(seen.contains(" bob\n") && !seen.contains(" eve\n"), "{seen}");
         bob.expect("WAITING eve 0").await;
         let told = marie.catch_up_with_receipts().await;
         assert!(told.contains(&"EXPIRED eve 1".into()), "{told:?}");
@@ -365,7 +367,7 @@ fn of_a_person_who_is_purged_nothing_is_left() {
         assert!(listed.iter().all(|it| it["name"] != "eve" && it["files"]["count"] == 0));
         for book in ["names", "seen"] {
             world.stop().await;
-            let text = std::fs::read_to_string(data.join(book)).unwrap();
+            let text = fs::read_to_string(data.join(book)).unwrap();
             assert!(!text.lines().any(|line| line.ends_with(" eve")), "{text}");
             world.start().await;
         }

@@ -3,6 +3,8 @@
 //! Owned by nobody, and pure: the server asks when a name is claimed, the client when it meets somebody. A [`Name`] may
 //! be any of RFC 8265, because whoever had one before this rule keeps it.
 
+use std::net::Ipv4Addr;
+
 use smol_str::SmolStr;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
@@ -28,6 +30,9 @@ pub enum Unclaimable {
         "a new name begins with a letter or a digit, and has no accent twice on a letter, nor more than {MAX_MARKS}"
     )]
     Marks,
+    /// What operators would take for an address.
+    #[error("a new name is no IP address")]
+    Address,
 }
 
 /// Whether a name may be claimed for how it is written.
@@ -37,7 +42,9 @@ pub fn claimable(name: &Name) -> Result<(), Unclaimable> {
         return Err(Unclaimable::Character(other));
     }
     if name.is_ascii() {
-        return Ok(());
+        // One of IPv6 has a colon, and so is no name.
+        let is_address = name.parse::<Ipv4Addr>().is_ok();
+        return if is_address { Err(Unclaimable::Address) } else { Ok(()) };
     }
     if !name.is_single_script() {
         return Err(Unclaimable::Scripts);
@@ -117,6 +124,7 @@ mod tests {
             ("ann\u{3b1}", Unclaimable::Scripts),
             ("$;*|", Unclaimable::Character('$')),
             ("anna+1", Unclaimable::Character('+')),
+            ("192.0.2.7", Unclaimable::Address),
             ("ᚠᚢᚦ", Unclaimable::Character('ᚠ')),
             (marks.as_str(), Unclaimable::Marks),
             ("é\u{301}va", Unclaimable::Marks),

@@ -40,13 +40,15 @@ impl Settings {
         path: &Path,
         keys: &[&str],
     ) -> Result<Self, FileError> {
-        let text =
-            read(path).map_err(|cause| FileError::Unreadable { path: path.into(), cause })?;
-        parse::<T>(&text, keys).map_err(|Wrong { at, what }| FileError::Wrong {
-            path: path.into(),
-            line: line_of(&text, at),
-            what,
-        })
+        read_as(path, |text| parse::<T>(text, keys))
+    }
+
+    /// Reads what a file says of one key alone, whatever stands there for others.
+    pub fn read_only<T: TopLevelCommand + ArgsInfo>(
+        path: &Path,
+        key: &str,
+    ) -> Result<Self, FileError> {
+        read_as(path, |text| parse_only::<T>(text, key))
     }
 
     /// Each key and each of its values.
@@ -54,12 +56,6 @@ impl Settings {
         self.0.iter().flat_map(|(key, values)| {
             values.iter().map(move |value| (key.as_str(), value.as_str()))
         })
-    }
-
-    /// What is said of one key alone.
-    pub fn only(&self, key: &str) -> Self {
-        let found = self.0.get(key).map(|values| (key.to_owned(), values.clone()));
-        Self(found.into_iter().collect())
     }
 
     /// The keys of which another file says something else.
@@ -76,6 +72,18 @@ struct Wrong {
     what: String,
 }
 
+fn read_as(
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<Settings, Wrong>,
+) -> Result<Settings, FileError> {
+    let text = read(path).map_err(|cause| FileError::Unreadable { path: path.into(), cause })?;
+    parse(&text).map_err(|Wrong { at, what }| FileError::Wrong {
+        path: path.into(),
+        line: line_of(&text, at),
+        what,
+    })
+}
+
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let length = File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
@@ -87,11 +95,25 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn parse<T: TopLevelCommand + ArgsInfo>(text: &str, keys: &[&str]) -> Result<Settings, Wrong> {
-    let table: BTreeMap<String, Spanned<Value>> =
-        toml::from_str(text).map_err(|error: toml::de::Error| Wrong {
-            at: error.span().map_or(0, |span| span.start),
-            what: error.message().replace('\n', "; "),
-        })?;
+    judge::<T>(table(text)?, keys)
+}
+
+fn parse_only<T: TopLevelCommand + ArgsInfo>(text: &str, key: &str) -> Result<Settings, Wrong> {
+    let mut table = table(text)?;
+    table.retain(|other, _| other == key);
+    judge::<T>(table, &[key])
+}
+
+type Table = BTreeMap<String, Spanned<Value>>;
+
+fn table(text: &str) -> Result<Table, Wrong> {
+    toml::from_str(text).map_err(|error: toml::de::Error| Wrong {
+        at: error.span().map_or(0, |span| span.start),
+        what: error.message().replace('\n', "; "),
+    })
+}
+
+fn judge<T: TopLevelCommand + ArgsInfo>(table: Table, keys: &[&str]) -> Result<Settings, Wrong> {
     let mut rows: Vec<_> = table.into_iter().collect();
     rows.sort_by_key(|(_, value)| value.span().start);
     let mut settings = BTreeMap::new();
@@ -240,7 +262,15 @@ mod tests {
         let (one, other) = (settings("tls = true\nkeep = 3"), settings("keep = '3'\nlisten = 'a'"));
         assert_eq!(one.changed(&other), ["listen", "tls"]);
         assert_eq!(one.changed(&one), [""; 0]);
-        assert_eq!(one.only("keep"), settings("keep = 3"));
-        assert_eq!(one.only("listen"), Settings::default());
+    }
+
+    #[test]
+    fn of_one_key_alone_a_mistake_in_others_is_not_told() {
+        let only = |text| parse_only::<Flags>(text, "keep");
+        assert_eq!(only("kep = 1\ntls = 'maybe'\nkeep = 3").unwrap(), settings("keep = 3"));
+        assert_eq!(only("tls = 'maybe'").unwrap(), Settings::default());
+        for wrong in ["keep = 300", "keep = 3\nrubbish"] {
+            only(wrong).unwrap_err();
+        }
     }
 }

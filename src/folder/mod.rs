@@ -30,5 +30,5 @@ pub use locked::Folder;
 pub use place::default_data_folder;
 pub(crate) use place::default_settings_folder;
 pub use private::{create_private, write_private};
-pub(crate) use private::{free_space, used_space};
+pub(crate) use private::{free_space, put_private, sync_name, used_space};
 pub use tight::{Tightened, tighten};

@@ -30,11 +30,22 @@ pub(crate) fn used_space(folder: &Path) -> u64 {
 /// Writes a file for its owner alone (mode 0600) that is either whole or not there, whenever the power
 /// goes.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put_private(path, bytes)?;
+    sync_name(path)
+}
+
+/// The same, but for its name, which is only [synced](sync_name) afterwards. Returns the file that has the name now.
+pub(crate) fn put_private(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let fresh = path.with_extension("new");
     let mut file = create_private(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
+    Ok(file)
+}
+
+/// So that a file has its name also after a power cut.
+pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 

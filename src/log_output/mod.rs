@@ -20,5 +20,5 @@ mod logger;
 pub use event::Event;
 pub use guard::Guard;
 pub use line::Format;
+pub(crate) use logger::of_refusal;
 pub use logger::{Events, FieldsOnly, Foreign, install};
-pub(crate) use logger::{has_fields, of_refusal};

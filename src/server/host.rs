@@ -110,7 +110,8 @@ impl Host {
 
     /// Writes down who was here when, if there is something new.
     pub(super) async fn write_seen(&self) {
-        self.seen.write(|name| self.names.member(name).is_some()).await;
+        let names = self.names.clone();
+        self.seen.write(move |name| names.member(name).is_some()).await;
     }
 
     /// What a connection that carries files needs.

@@ -95,11 +95,11 @@
 //!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
 //!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
 //! - The first key that proves itself for a name owns the name from then on; for another key the answer is `ERR TAKEN`.
-//!   Not every name can be claimed. A name must fit the identifier profile and one script, as UTS #39 resolves scripts; it
-//!   must not begin with a nonspacing mark, repeat one, or have more than four in a row. It may look like one that is
-//!   owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the answer is `ERR LOOKS`. Whoever had
-//!   such a name before keeps it. When the owner signs in while signed in elsewhere, the new connection takes over at once
-//!   and the old one gets `BYE replaced`. A client that is told so does not sign in again by itself.
+//!   A new name must fit the identifier profile and one script, as UTS #39 resolves scripts; it must be no IPv4
+//!   address, not begin with a nonspacing mark, repeat one, or have more than four in a row. It may look like one that
+//!   is owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the answer is `ERR LOOKS`.
+//!   Whoever had such a name before keeps it. When the owner signs in while signed in elsewhere, the new connection
+//!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not sign in again by itself.
 //! - `WELCOME` says the name in the mapped spelling: a client disconnects if it is not the one that it asked for. It
 //!   announces the server's limits as `word=number`, in any order: `body` and `header` in bytes, `name` in characters,
 //!   `conversations` open at once, `handshake` (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in

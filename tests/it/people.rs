@@ -1,6 +1,7 @@
 //! What operators see of people, and what they set for them: with the real program, beside a running server and without
 //! one.
 
+use std::fs;
 use std::path::Path;
 
 use rustls::pki_types::ServerName;
@@ -193,6 +194,27 @@ fn addresses_are_banned_also_while_no_server_runs() {
     });
 }
 
+#[test]
+fn whoever_has_long_had_a_name_that_looks_like_an_address_is_banned_by_it() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, _) = serve(&data, &[]).await;
+        stop(server).await;
+        let book = data.join("names");
+        let key = world.identity("eve").public();
+        fs::write(&book, format!("ssh-ed25519 {key} 192.0.2.7\n")).unwrap();
+        user(&["ban", "192.0.2.7"], &data).await.exited(0);
+        user(&["ban", "192.0.2.8"], &data).await.exited(0);
+        let [block, name] = [
+            r#"{"block":"192.0.2.8/32","seconds":null}"#,
+            r#"{"name":"192.0.2.7","seconds":null}"#,
+        ];
+        user(&["bans", "--json"], &data).await.exited(0).printed(&[block, name]);
+        user(&["unban", "192.0.2.7"], &data).await.exited(0);
+        user(&["bans", "--json"], &data).await.exited(0).printed(&[block]);
+    });
+}
+
 /// The word of an invitation that was printed.
 fn word_of(invitation: &Finished) -> String {
     let line = invitation.exited(0).lines()[0].clone();
@@ -334,6 +356,8 @@ fn of_a_person_who_is_purged_nothing_is_left() {
         ] {
             assert!(lines.iter().any(|it| it == what), "{what}: {lines:?}");
         }
+        let seen = fs::read_to_string(data.join("seen")).unwrap();
+        assert!(seen.contains(" bob\n") && !seen.contains(" eve\n"), "{seen}");
         bob.expect("WAITING eve 0").await;
         let told = marie.catch_up_with_receipts().await;
         assert!(told.contains(&"EXPIRED eve 1".into()), "{told:?}");
@@ -343,7 +367,7 @@ fn of_a_person_who_is_purged_nothing_is_left() {
         assert!(listed.iter().all(|it| it["name"] != "eve" && it["files"]["count"] == 0));
         for book in ["names", "seen"] {
             world.stop().await;
-            let text = std::fs::read_to_string(data.join(book)).unwrap();
+            let text = fs::read_to_string(data.join(book)).unwrap();
             assert!(!text.lines().any(|line| line.ends_with(" eve")), "{text}");
             world.start().await;
         }

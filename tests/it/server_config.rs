@@ -84,6 +84,8 @@ fn operators_find_the_servers_folder_by_it() {
         stop(server).await;
         let checked = Launch::operator(&["check"]).variable(VARIABLE, &file).pipe("").await;
         checked.exited(0).was_quiet();
+        write(&file, address, &data, "registraton = \"invite\"\n");
+        with_file(&file, &["check"]).pipe("").await.exited(0).was_quiet();
         // A folder that is given goes first, and no file is in the way of it.
         fs::write(&file, "rubbish").unwrap();
         with_file(&file, &["check"]).pipe("").await.exited(2).said("line 1: ");

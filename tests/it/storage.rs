@@ -2,7 +2,7 @@
 //! drills of restoring them.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use async_std::task::block_on;
@@ -123,7 +123,7 @@ fn folder_of(world: &World, names: &[&str]) -> PathBuf {
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name != "tinychat.backup.lock").collect();
+    let mut names: Vec<_> = names.filter(|name| !name.ends_with(".lock")).collect();
     names.sort();
     names
 }
@@ -234,6 +234,19 @@ fn two_backups_into_one_folder_do_not_disturb_each_other() {
     });
 }
 
+#[test]
+fn root_leaves_nothing_in_the_folder_of_another_user() {
+    story(async |world| {
+        let data = folder_with_a_message(world).await;
+        if chown(&data, Some(1), None).is_err() {
+            return eprintln!("SKIPPED: only root gives folders to others");
+        }
+        operate(&["user", "list"], &data).await.exited(1).said("belongs to user 1, ");
+        chown(&data, Some(0), None).unwrap();
+        operate(&["user", "list"], &data).await.exited(0);
+    });
+}
+
 async fn drill(target: &Path) -> Finished {
     Launch::operator(&["drill", target.to_str().unwrap()]).pipe("").await
 }
@@ -262,6 +275,8 @@ fn a_drill_says_what_the_last_backup_of_a_folder_would_bring_back() {
         assert!(lines[0].starts_with(&format!("{} can be restored, of 20", last.display())));
         let counted = ["1 people, 0 device lists", "3 messages, 15 B", "1 files, 1.0 KiB"];
         assert_eq!(lines[1..], counted);
+        // What a killed one has left does not stay.
+        fs::create_dir_all(folder.join("tinychat.drill/data/blobs")).unwrap();
         let told = drill(&first).await;
         assert_eq!(told.exited(0).lines()[2..], ["1 messages, 5 B", "0 files, 0 B"]);
         assert_eq!(names_in(&folder), names, "nothing is left");

@@ -31,6 +31,10 @@ const PARTIAL: &str = "tinychat.backup.partial";
 /// Locked by whoever writes a backup into a folder.
 const LOCK: &str = "tinychat.backup.lock";
 
+/// Where a drill restores, beside the backup, and what is locked by it.
+const DRILL: &str = "tinychat.drill";
+const DRILL_LOCK: &str = "tinychat.drill.lock";
+
 /// How many seconds a backup's name may be ahead of the clock, if there are others of the same second.
 const NAMES: u64 = 60;
 
@@ -65,7 +69,7 @@ fn into_folder(
 ) -> Result<(), Box<dyn Error>> {
     let unusable = |error: io::Error| cannot("use", folder, &error);
     DirBuilder::new().mode(0o700).recursive(true).create(folder).map_err(unusable)?;
-    let _lock = lock(folder)?;
+    let _lock = lock(folder, LOCK, "another backup is being written into")?;
     let now = SystemTime::now();
     let file = free_name(folder, now).ok_or_else(|| taken(&folder.join(name(now))))?;
     write(data, &folder.join(PARTIAL), &file)?;
@@ -82,13 +86,23 @@ pub(crate) fn drill(target: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let backup = File::open(&file).map_err(|error| cannot("read", &file, &error))?;
     let beside = folder_of(&file);
     let unwritable = |error: io::Error| cannot("restore into", beside, &error);
-    let mut folder = tempfile::Builder::new();
-    let scratch = folder.prefix("tinychat-drill-").tempdir_in(beside).map_err(unwritable)?;
-    let data = scratch.path().join("data");
-    let restored = server::drill(io::BufReader::new(backup), &data);
-    let found = block_on(restored).map_err(|error| format!("{}: {error}", file.display()))?;
-    scratch.close().map_err(unwritable)?;
+    let _lock = lock(beside, DRILL_LOCK, "another drill runs in")?;
+    let scratch = beside.join(DRILL);
+    // All data may be in it, if a drill was killed.
+    remove_folder(&scratch).map_err(unwritable)?;
+    DirBuilder::new().mode(0o700).create(&scratch).map_err(unwritable)?;
+    let restored = block_on(server::drill(io::BufReader::new(backup), &scratch.join("data")));
+    let removed = remove_folder(&scratch).map_err(unwritable);
+    let found = restored.map_err(|error| format!("{}: {error}", file.display()))?;
+    removed?;
     crate::print(&told(&file, &found))
+}
+
+fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn told(file: &Path, found: &Drill) -> String {
@@ -113,17 +127,15 @@ fn last(folder: &Path) -> Result<PathBuf, String> {
     last.ok_or_else(|| format!("there is no backup in {}", folder.display()))
 }
 
-/// Nobody else writes into the folder as long as this is open.
-fn lock(folder: &Path) -> Result<File, String> {
-    let path = folder.join(LOCK);
+/// Nobody else does the same in the folder as long as this is open.
+fn lock(folder: &Path, name: &str, busy: &str) -> Result<File, String> {
+    let path = folder.join(name);
     let mut options = OpenOptions::new();
     let opened = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
     let lock = opened.map_err(|error| cannot("use", &path, &error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(format!("another backup is being written into {}", folder.display()))
-        }
+        Err(TryLockError::WouldBlock) => Err(format!("{busy} {}", folder.display())),
         Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
     }
 }

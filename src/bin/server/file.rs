@@ -64,8 +64,20 @@ impl Place {
 
     /// What the file says.
     pub(crate) fn read(&self) -> Result<Settings, FileError> {
+        self.read_with(|path| Settings::read::<Flags>(path, &keys::names()))
+    }
+
+    /// What it says of the server's folder, whatever else is wrong in it.
+    pub(crate) fn read_data(&self) -> Result<Settings, FileError> {
+        self.read_with(|path| Settings::read_only::<Flags>(path, "data"))
+    }
+
+    fn read_with(
+        &self,
+        read: impl FnOnce(&Path) -> Result<Settings, FileError>,
+    ) -> Result<Settings, FileError> {
         let Some(path) = self.path() else { return Ok(Settings::default()) };
-        match Settings::read::<Flags>(path, &keys::names()) {
+        match read(path) {
             Err(FileError::Unreadable { cause, .. })
                 if matches!(self, Self::Usual(_)) && cause.kind() == io::ErrorKind::NotFound =>
             {

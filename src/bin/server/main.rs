@@ -96,10 +96,15 @@ fn main() -> ExitCode {
 
 /// Does what obeys the file: serves, or what an operator asks for, who is told by it where the server's folder is.
 fn perform(is_server: bool, line: CommandLine, place: Place) -> ExitCode {
-    let read = if is_server || !line.says("data") { place.read() } else { Ok(Settings::default()) };
+    let read = if is_server {
+        place.read()
+    } else if line.says("data") {
+        Ok(Settings::default())
+    } else {
+        place.read_data()
+    };
     let settings = match read {
-        Ok(settings) if is_server => settings,
-        Ok(settings) => settings.only("data"),
+        Ok(settings) => settings,
         Err(error) => {
             tell(error);
             return Exit::Usage.into();

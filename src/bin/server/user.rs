@@ -128,7 +128,7 @@ pub(crate) struct Ban {
     #[argh(option, long = "for", arg_name = "time", from_str_fn(period))]
     pub(crate) time: Option<Duration>,
 
-    /// a name, an address like 192.0.2.7, or a block like 192.0.2.0/24 or 2001:db8::/32; what may be either is an address
+    /// a name, an address like 192.0.2.7, or a block like 192.0.2.0/24 or 2001:db8::/32; an IPv6 address stands for its /64; what may be either is a name that somebody has, or else an address
     #[argh(positional)]
     pub(crate) whom: Whom,
 }

@@ -164,6 +164,7 @@ pub fn restore<E: From<BackupError>>(
     data: &Path,
     check_books: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<Option<Tally>, E> {
+    let data = &behind_links(data)?;
     let partial = make_room(data)?;
     let filled = fill(backup, &partial, Files::Whole).map_err(E::from);
     let checked = filled.and_then(|tally| check_books(&partial).map(|()| tally));
@@ -175,6 +176,14 @@ pub fn restore<E: From<BackupError>>(
         let _ = fs::remove_dir_all(&partial);
     }
     restored
+}
+
+/// A folder replaces another one, but never a link to it.
+fn behind_links(data: &Path) -> Result<PathBuf, BackupError> {
+    match fs::canonicalize(data) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(data.into()),
+        real => Ok(real?),
+    }
 }
 
 /// A new folder beside one that is empty or not there.

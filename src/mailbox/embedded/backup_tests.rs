@@ -60,6 +60,16 @@ fn what_is_written_can_be_restored() {
 }
 
 #[test]
+fn a_folder_behind_a_link_is_filled_and_the_link_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let (folder, link) = (home.path().join("private"), home.path().join("data"));
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    restore(&*written(filled().path()), &link, any_books).unwrap();
+    assert!(link.is_symlink() && folder.join(NAMES).exists());
+}
+
+#[test]
 fn what_is_cut_or_changed_cannot() {
     let archive = written(filled().path());
     // Behind the hash, which has 64 bytes, there are zeros.

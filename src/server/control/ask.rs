@@ -2,7 +2,9 @@
 //!
 //! Run in the operator's own process.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
         return Err(ControlError::NoMailbox { path: data.into() });
     }
+    refuse_root(data)?;
     if let Some(tightened) = tighten(data)? {
         output::tell(format_args!("tinychat-server: {tightened}"));
     }
@@ -55,13 +58,23 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     let done = perform(words, &subject, out);
     async_std::task::block_on(async {
         committing.cancel().await;
-        subject.seen.write(|name| subject.names.member(name).is_some()).await;
+        let names = subject.names.clone();
+        subject.seen.write(move |name| names.member(name).is_some()).await;
         subject.registry.mailbox().close().await;
     });
     if let (Ok(()), Some(deed)) = (&done, Deed::of(words, None)) {
         deed.write_down(data);
     }
     done
+}
+
+/// What root makes in a folder of another user, that user's server could not use.
+fn refuse_root(data: &Path) -> Result<(), ControlError> {
+    let owner = fs::metadata(data)?.uid();
+    if rustix::process::geteuid().is_root() && owner != 0 {
+        return Err(ControlError::NotRoots { path: data.into(), owner });
+    }
+    Ok(())
 }
 
 /// The same for what only a running server can answer.

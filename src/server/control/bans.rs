@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::error::ControlError;
 use super::subject::Subject;
 use super::words::{is_json, print_object, time_left, time_of};
-use crate::message::Uptime;
-use crate::server::people::{Ban, Whom};
+use crate::message::{Name, NameError, Uptime};
+use crate::server::people::{Ban, Member, Whom};
 use crate::time_text;
 
 /// Lets nobody sign in with a name or its key, or from addresses. The second word is a time in milliseconds.
@@ -21,7 +21,7 @@ pub(super) fn ban(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let (whom, time): (Whom, _) = (words[0].parse()?, time_of(words.get(1))?);
+    let (whom, time) = (whom(subject, words[0], |_| true)?, time_of(words.get(1))?);
     let now = now(subject);
     let ban = Ban::lasting(time, now);
     let changed = match whom.clone() {
@@ -40,7 +40,7 @@ pub(super) fn unban(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let whom: Whom = words[0].parse()?;
+    let whom = whom(subject, words[0], |member| member.ban.is_some())?;
     let (changed, who) = match whom.clone() {
         Whom::Name(name) => (block_on(subject.names.change(move |it| it.set_ban(&name, None))), ""),
         Whom::Block(block) => {
@@ -49,6 +49,18 @@ pub(super) fn unban(
     };
     changed?;
     Ok(writeln!(out, "{who}{whom} may come again")?)
+}
+
+/// Whom a word means: the member who has such a name, also if it looks like an address, as some may that were claimed
+/// long ago; or else what it reads as.
+fn whom(
+    subject: &Subject,
+    word: &str,
+    is_meant: impl FnOnce(&Member) -> bool,
+) -> Result<Whom, NameError> {
+    let named = word.parse::<Name>().ok();
+    let named = named.filter(|name| subject.names.member(name).as_ref().is_some_and(is_meant));
+    named.map_or_else(|| word.parse(), |name| Ok(Whom::Name(name)))
 }
 
 /// Prints whom bans are for that have not ended, and how long they still last.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::operations;
 use crate::folder::write_private;
-use crate::log_output::{Event, FieldsOnly, has_fields};
+use crate::log_output::{Event, FieldsOnly};
 use crate::message::Timestamp;
 use crate::server::people::Whom;
 use crate::{output, time_text};
@@ -103,10 +103,10 @@ impl Deed {
     }
 }
 
-/// Logs what was done while no server ran, if the log is one that has it.
+/// Logs what was done while no server ran, if the log is one that has it. None keeps it: it has names that may be gone.
 pub(crate) fn log_earlier(data: &Path) {
     let path = file(data);
-    if !has_fields() || !path.exists() {
+    if !path.exists() {
         return;
     }
     let logged = fs::read_to_string(&path).and_then(|text| {
@@ -135,6 +135,15 @@ fn add(path: &Path, line: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_done_earlier_is_not_kept_whatever_the_log_has() {
+        let folder = tempfile::tempdir().unwrap();
+        Deed::of(&["ban", "eve"], None).unwrap().write_down(folder.path());
+        assert!(file(folder.path()).exists());
+        log_earlier(folder.path());
+        assert!(!file(folder.path()).exists());
+    }
 
     #[test]
     fn a_deed_that_was_written_down_is_read_back() {

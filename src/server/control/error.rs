@@ -40,6 +40,11 @@ pub enum ControlError {
     NoMailbox { path: PathBuf },
     #[error("no server runs on {}; name its folder with --data", path.display())]
     NoServer { path: PathBuf },
+    #[error(
+        "{} belongs to user {owner}, whose server could not use what root leaves there; start the server first (systemctl start tinychat-server), or do this as that user",
+        path.display()
+    )]
+    NotRoots { path: PathBuf, owner: u32 },
     #[error("the mailbox is damaged")]
     Unsound,
     #[error("not all in the folder of files is a file that waits")]

@@ -101,12 +101,21 @@ async fn forget(subject: &Subject, name: &Name, sent: Sent) -> Result<Left, Cont
     };
     let words = expired + registry.forget_sender(name).await?;
     lists.forget(name).await?;
-    subject.seen.forget(name);
+    forget_seen(subject, name).await?;
     let files = match sent {
         Sent::Stays => blobs.forget(name)?,
         Sent::Expires => blobs.purge(name)?,
     };
     Ok(Left { waited, words, files })
+}
+
+/// Before the name is free, so that it can be tried again.
+async fn forget_seen(subject: &Subject, name: &Name) -> Result<(), ControlError> {
+    subject.seen.forget(name);
+    let names = subject.names.clone();
+    let is_written = subject.seen.write(move |name| names.member(name).is_some()).await;
+    let unwritten = || ControlError::Refused("cannot write down who was here when".into());
+    is_written.then_some(()).ok_or_else(unwritten)
 }
 
 /// What somebody has written and waits for others expires; those who are there are told that it waits no more.

@@ -14,5 +14,5 @@ mod proxies;
 pub(crate) use listener::{ACCEPT_PAUSE, Listener, listen};
 pub use listener::{Endpoint, Inherited, ListenError};
 pub use metrics_address::{MetricsAddress, MetricsError, NoMetricsAddress};
-pub(crate) use proxies::{HeaderError, read_header};
+pub(crate) use proxies::{HeaderError, canonical, read_header};
 pub use proxies::{NoProxy, Proxies};

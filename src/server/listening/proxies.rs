@@ -52,12 +52,24 @@ impl FromStr for Proxies {
                 continue;
             }
             let address = || word.parse().map(|address: IpAddr| address.to_canonical().into());
-            let network = word.parse().or_else(|_| address());
+            let network = word.parse().map(canonical).or_else(|_| address());
             proxies.networks.push(network.map_err(|_| NoProxy(word.into()))?);
         }
         Ok(proxies)
     }
 }
+
+/// The same block, as one of IPv4 if its addresses are those of IPv4 written as IPv6.
+pub(crate) fn canonical(block: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = block else { return block };
+    let length = mapped.prefix_len().checked_sub(MAPPED);
+    let address = mapped.addr().to_ipv4_mapped();
+    let own = length.zip(address).and_then(|(length, it)| IpNet::new(it.into(), length).ok());
+    own.unwrap_or(block)
+}
+
+/// How many bits stand before those of an IPv4 address that is written as IPv6.
+const MAPPED: u8 = 96;
 
 /// The longest header, in bytes: version 2 with its longest addresses, and as much again for what else a proxy may say.
 /// A longer one is refused.
@@ -194,7 +206,7 @@ mod tests {
 
     #[test]
     fn proxies_are_addresses_and_networks() {
-        let proxies: Proxies = "10.0.0.2, 192.0.2.0/24,2001:db8::/32".parse().unwrap();
+        let proxies: Proxies = "10.0.0.2, ::ffff:192.0.2.0/120,2001:db8::/32".parse().unwrap();
         for address in ["10.0.0.2", "::ffff:10.0.0.2", "192.0.2.255", "2001:db8:1::1"] {
             assert!(proxies.include(at(address)), "{address}");
         }

@@ -13,9 +13,13 @@ use ipnet::IpNet;
 
 use crate::message::{Name, NameError, Uptime};
 use crate::server::limits::Origin;
+use crate::server::listening::canonical;
 
 /// The most blocks of addresses that are banned at once: whoever connects is looked for in all of them.
 pub(super) const MAX_BLOCKS: usize = 1_000;
+
+/// The length of the prefix that one customer has for IPv6.
+const CUSTOMER: u8 = 64;
 
 /// Until when somebody is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +50,8 @@ impl Ban {
     }
 }
 
-/// Whom an operator bans. Parsed from a name, an address like 192.0.2.7, or a block of them like 192.0.2.0/24; what may be
-/// either is an address.
+/// Whom an operator bans. Parsed from a name, an address like 192.0.2.7, which for IPv6 stands for its /64, or a block of
+/// them like 192.0.2.0/24; what may be either is an address: who has such a name is not known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// Whoever has a name.
@@ -67,12 +71,12 @@ impl FromStr for Whom {
     }
 }
 
-/// One address is written without the length of a prefix.
+/// One address of IPv4 is written without the length of a prefix.
 impl fmt::Display for Whom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => name.fmt(f),
-            Self::Block(block) if is_one_address(block) => block.addr().fmt(f),
+            Self::Block(block) if is_bare(block) => block.addr().fmt(f),
             Self::Block(block) => block.fmt(f),
         }
     }
@@ -82,9 +86,22 @@ fn is_one_address(block: &IpNet) -> bool {
     block.prefix_len() == block.max_prefix_len()
 }
 
+/// Whether it is written without the length of its prefix. One of IPv6 that is stands for more.
+fn is_bare(block: &IpNet) -> bool {
+    is_one_address(block) && (block.addr().is_ipv4() || block.addr().is_loopback())
+}
+
 fn parse_block(text: &str) -> Option<IpNet> {
-    let address = || text.parse::<IpAddr>().ok().map(|it| IpNet::from(it.to_canonical()));
-    text.parse::<IpNet>().ok().or_else(address).map(|block| block.trunc())
+    let address = || text.parse::<IpAddr>().ok().map(customer);
+    text.parse::<IpNet>().ok().map(canonical).or_else(address).map(|block| block.trunc())
+}
+
+/// The addresses of whoever has this one: for IPv6 the /64, in which one may take any.
+fn customer(address: IpAddr) -> IpNet {
+    let address = address.to_canonical();
+    let is_one = address.is_ipv4() || address.is_loopback();
+    let whole = IpNet::from(address);
+    if is_one { whole } else { IpNet::new(address, CUSTOMER).unwrap_or(whole) }
 }
 
 /// Addresses from which nobody may come.
@@ -129,11 +146,15 @@ impl Barred {
 
     /// Takes what stands behind `ban` in a line. None if it is malformed, or the block was in another line.
     pub(super) fn take_line(&mut self, words: &str) -> Option<()> {
-        let (block, until) = match words.split_once(' ') {
+        let (text, until) = match words.split_once(' ') {
             Some((block, until)) => (block, Some(Uptime(until.parse().ok()?))),
             None => (words, None),
         };
-        self.0.insert(parse_block(block)?, Ban { until }).is_none().then_some(())
+        let (block, ban) = (parse_block(text)?, Ban { until });
+        let before = self.0.get(&block).copied();
+        self.0.insert(block, before.map_or(ban, |it| it.or_longer(ban)));
+        // Earlier servers wrote blocks of IPv4 also as IPv6, behind them.
+        (before.is_none() || text != block.to_string()).then_some(())
     }
 }
 
@@ -200,12 +221,21 @@ mod tests {
             ("192.0.2.7/24", "192.0.2.0/24"),
             ("::ffff:192.0.2.7", "192.0.2.7"),
             ("2001:DB8::/32", "2001:db8::/32"),
+            ("::ffff:192.0.2.7/120", "192.0.2.0/24"),
+            ("::ffff:0.0.0.0/95", "::fffe:0:0/95"),
+            ("2001:db8::1", "2001:db8::/64"),
+            ("2001:db8::1/128", "2001:db8::1/128"),
+            ("::1", "::1"),
         ] {
             assert_eq!(text.parse::<Whom>().unwrap().to_string(), written);
         }
         for wrong in ["192.0.2.0/33", "a:b", "1.2.3/8", ""] {
             assert!(wrong.parse::<Whom>().is_err(), "{wrong}");
         }
+        let mut barred = barred(&["192.0.2.0/24"], Some(HOUR));
+        assert_eq!(barred.take_line("::ffff:192.0.2.0/120"), Some(()));
+        assert_eq!(barred.to_string(), "ban 192.0.2.0/24\n", "of one for ever that had no effect");
+        assert_eq!(barred.take_line("192.0.2.0/24"), None);
         assert!(Barred::is_own(&parse_block("::1").unwrap()));
     }
 }

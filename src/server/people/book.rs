@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::folder::write_private;
+use crate::folder::{put_private, sync_name};
 
 /// Why a book cannot be opened. For the operator.
 #[derive(Debug, Error)]
@@ -41,7 +41,7 @@ impl Book {
     fn read(path: &Path) -> io::Result<(Self, String)> {
         let mut file = open(path)?;
         // It may be new: then the folder has to be synced as well.
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        sync_name(path)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
@@ -50,11 +50,10 @@ impl Book {
 
     /// Rewrites the whole book. After an error it has either the old or the new text.
     pub(super) fn replace(&mut self, text: &str) -> io::Result<()> {
-        let written = write_private(&self.path, text.as_bytes());
-        // The new file may be in place even if syncing the folder failed.
-        self.file = open(&self.path)?;
-        self.length = self.file.metadata()?.len();
-        written
+        // From here on this file is the book, even if syncing the folder fails.
+        self.file = put_private(&self.path, text.as_bytes())?;
+        self.length = text.len() as u64;
+        sync_name(&self.path)
     }
 }
 

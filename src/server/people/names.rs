@@ -5,6 +5,7 @@
 //! changes.
 
 use std::io;
+use std::mem;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -73,7 +74,7 @@ impl Names {
 
     /// How many names somebody has.
     pub(crate) fn count(&self) -> u64 {
-        self.roll().members().count() as u64
+        self.roll().members().len() as u64
     }
 
     /// Claims a name for a key that was proved. Only a new name waits for the disk; one that costs no invitation is
@@ -216,7 +217,9 @@ impl Clerk {
         let text = roll.to_string();
         self.book.replace(if text.is_empty() { HEADING } else { &text })?;
         let changed = read(&self.roll).other_owners(&roll);
-        *write(&self.roll) = roll;
+        // Freeing the old one takes long, and nobody waits for it.
+        let old = mem::replace(&mut *write(&self.roll), roll);
+        drop(old);
         for name in &changed {
             let owner = read(&self.roll).member(name).and_then(|member| member.key);
             (self.changed)(name, owner);

@@ -194,7 +194,7 @@ impl Roll {
     }
 
     /// Everybody, by name.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&Name, &Member)> {
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = (&Name, &Member)> {
         self.members.iter()
     }
 

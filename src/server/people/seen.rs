@@ -1,11 +1,15 @@
 //! When people were last here, for operators to see.
 //!
 //! Owned by the server; the book is the file `seen` of its data folder, for its owner alone: a line for each, with the
-//! wall clock's time and the name. It is written once a minute if there is something new, and at shutdown; what was not
-//! written before a crash is lost. Invariant: whoever has no name here is not in the book that is written.
+//! wall clock's time and the name. It is written once an hour if there is something new, and at shutdown; what was not
+//! written before a crash is lost. A damaged one is put aside. Invariant: whoever has no name here is not in the book
+//! that is written.
 
 use std::fmt::Write;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dashmap::DashMap;
@@ -21,7 +25,7 @@ const QUEUE: usize = 2;
 
 /// See the [module](self).
 pub(crate) struct Seen {
-    last: DashMap<Name, Timestamp>,
+    last: Arc<DashMap<Name, Timestamp>>,
     is_written: AtomicBool,
     clerk: Worker<Book>,
 }
@@ -29,11 +33,17 @@ pub(crate) struct Seen {
 impl Seen {
     /// Opens the book, or creates it. A line that says nothing is left out.
     pub(crate) fn open(path: &Path) -> Result<Self, BookError> {
-        let (book, text) = Book::open(path)?;
+        let (book, text) = match Book::open(path) {
+            Err(BookError::Unusable { cause, .. }) if cause.kind() == ErrorKind::InvalidData => {
+                put_aside(path)?;
+                Book::open(path)?
+            }
+            opened => opened?,
+        };
         let clerk = Worker::start("tinychat-seen", QUEUE, book)
             .map_err(|cause| BookError::Unusable { path: path.into(), cause })?;
         let last: DashMap<_, _> = text.lines().filter_map(parse_line).take(MAX_NAMES).collect();
-        Ok(Self { last, is_written: AtomicBool::new(true), clerk })
+        Ok(Self { last: last.into(), is_written: AtomicBool::new(true), clerk })
     }
 
     /// Somebody is here now.
@@ -53,27 +63,44 @@ impl Seen {
         self.is_written.store(false, Ordering::Relaxed);
     }
 
-    /// Writes the book if it does not say all of it. Those who have no name are forgotten.
-    pub(crate) async fn write(&self, has_name: impl Fn(&Name) -> bool) {
+    /// Writes the book if it does not say all of it. Those who have no name are forgotten. False if it cannot be written.
+    pub(crate) async fn write(&self, has_name: impl Fn(&Name) -> bool + Send + 'static) -> bool {
         if self.is_written.swap(true, Ordering::Relaxed) {
-            return;
+            return true;
         }
-        self.last.retain(|name, _| has_name(name));
-        let text = self.to_text();
-        if let Some(Err(error)) = self.clerk.ask(move |book| book.replace(&text)).await {
-            log::error!("cannot write down who was here when: {error}; trying again");
-            self.is_written.store(false, Ordering::Relaxed);
+        let last = self.last.clone();
+        let written = self.clerk.ask(move |book| {
+            last.retain(|name, _| has_name(name));
+            book.replace(&to_text(&last))
+        });
+        match written.await {
+            Some(Ok(())) => return true,
+            Some(Err(error)) => log::error!("cannot write down who was here when: {error}"),
+            None => log::error!("nobody writes down who was here when"),
         }
+        self.is_written.store(false, Ordering::Relaxed);
+        false
     }
+}
 
-    fn to_text(&self) -> String {
-        let mut text = String::new();
-        for it in &self.last {
-            // Writing into a string cannot fail.
-            let _ = writeln!(text, "{} {}", time_text::moment(it.printable(), 0), it.key());
-        }
-        text
+fn to_text(last: &DashMap<Name, Timestamp>) -> String {
+    let mut text = String::new();
+    for it in last {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{} {}", time_text::moment(it.printable(), 0), it.key());
     }
+    text
+}
+
+/// Nobody is kept out by it.
+fn put_aside(path: &Path) -> Result<(), BookError> {
+    let aside = path.with_extension("damaged");
+    log::warn!(
+        "{} is damaged; it is {} now, and a new one begins",
+        path.display(),
+        aside.display()
+    );
+    fs::rename(path, aside).map_err(|cause| BookError::Unusable { path: path.into(), cause })
 }
 
 fn parse_line(line: &str) -> Option<(Name, Timestamp)> {
@@ -83,8 +110,6 @@ fn parse_line(line: &str) -> Option<(Name, Timestamp)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use async_std::task::block_on;
 
     use super::*;
@@ -122,5 +147,17 @@ mod tests {
         seen.note(&name("john"), NOW);
         block_on(seen.write(|_| true));
         assert_eq!(fs::read_to_string(&path).unwrap(), "2027-01-15T08:00:00Z john\n");
+    }
+
+    #[test]
+    fn a_damaged_book_is_put_aside_and_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seen");
+        fs::write(&path, b"2027-01-15T08:00:00Z \xff\n").unwrap();
+        let seen = Seen::open(&path).unwrap();
+        seen.note(&name("john"), NOW);
+        assert!(block_on(seen.write(|_| true)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "2027-01-15T08:00:00Z john\n");
+        assert!(folder.path().join("seen.damaged").exists());
     }
 }

@@ -133,9 +133,6 @@ fn what_operators_did_while_no_server_ran_is_in_the_next_log() {
         stop(server).await;
         operate(&["user", "ban", "eve"], &data).await.exited(0).was_quiet();
         operate(&["user", "list"], &data).await.exited(0).was_quiet();
-        // A log of sentences has none of it.
-        let (server, _) = serve(&data, &[]).await;
-        stop(server).await;
         for times in [1, 0] {
             let (server, _) = serve(&data, JSON).await;
             let log = log_of(server).await;

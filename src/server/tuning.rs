@@ -9,7 +9,7 @@ use super::accept::Reception;
 use super::config::Config;
 use super::host::Host;
 
-/// See the [module](self).
+/// What may change of a server while it runs.
 pub struct Tuning {
     pub(super) host: Arc<Host>,
     pub(super) reception: Arc<Reception>,

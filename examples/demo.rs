@@ -1,5 +1,5 @@
 //! The whole of TinyChat in one command: a real server on a free port, two real clients over TCP.
-//! John writes to Marie, who is not there, and sends her a picture; Marie comes, receives, answers.
+//! John writes to Marie, who was there once, and sends her a picture; Marie comes, receives, answers.
 //!
 //! Each step is narrated and checked. Exits 0 if every step holds, and 1 at the first that does not.
 
@@ -48,6 +48,11 @@ async fn demo() -> Result<()> {
     let (john, marie) = ("john".parse()?, "marie".parse()?);
     let mut at_john = Person::come(&address, place.path(), &john)?;
     at_john.talk_to(&marie, Presence::Away, 0).await?;
+    let mut once = Person::come(&address, place.path(), &marie)?;
+    once.talk_to(&john, Presence::Online, 0).await?;
+    at_john.has_keys_of(&marie).await?;
+    once.leave().await?;
+    println!("\nMarie was there once, and left keys to seal for her.\n");
     at_john.say(&marie, "Marie, are you there?").await?;
     at_john.say(&marie, "Then read this when you come.").await?;
     at_john.hears_that_it_is_stored(2).await?;
@@ -107,6 +112,15 @@ impl Person {
         let presence = expected.as_str();
         println!("{} talks to {other}, who is {presence}; {waited} messages wait.", self.name);
         Ok(())
+    }
+
+    /// From now on what is written to them is sealed.
+    async fn has_keys_of(&mut self, other: &Name) -> Result<()> {
+        let seals = |event| match event {
+            Event::Sealing { peer, seals: true } if peer == *other => Some(()),
+            _ => None,
+        };
+        self.await_event(&format!("the keys of {other}"), seals).await
     }
 
     async fn say(&mut self, peer: &Name, text: &str) -> Result<()> {

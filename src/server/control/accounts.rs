@@ -47,9 +47,7 @@ pub(super) fn show(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let name: Name = words[0].parse()?;
-    let unknown = || ControlError::Refused(format!("nobody has the name {name}"));
-    let member = subject.names.member(&name).ok_or_else(unknown)?;
+    let (name, member) = subject.whoever_has(words[0])?;
     let account = Census::begin(subject).of(&name, &member)?;
     let sent = block_on(sent(subject, &name))?;
     let account = Account { sent: Some(sent), ..account };

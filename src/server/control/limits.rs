@@ -37,9 +37,7 @@ pub(super) fn show(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let name: Name = words[0].parse()?;
-    let unknown = || ControlError::Refused(format!("nobody has the name {name}"));
-    subject.names.member(&name).ok_or_else(unknown)?;
+    let (name, _) = subject.whoever_has(words[0])?;
     Ok(writeln!(out, "{}", in_words(&name, &subject.names.limits(&name)))?)
 }
 

@@ -21,9 +21,7 @@ pub(super) fn purge(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let name: Name = words[0].parse()?;
-    let unknown = || ControlError::Refused(format!("nobody has the name {name}"));
-    let member = subject.names.member(&name).ok_or_else(unknown)?;
+    let (name, member) = subject.whoever_has(words[0])?;
     let mut gone = books(subject, &name, &member)?;
     let Left { waited, words, .. } = take_away(subject, &name, Sent::Expires)?;
     gone.insert(0, format!("{}; their senders are told", count(waited, "message") + " for them"));

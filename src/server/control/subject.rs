@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::error::ControlError;
 use crate::blobs::Blobs;
 use crate::mailbox::EmbeddedMailbox;
+use crate::message::Name;
 use crate::server::announcement::Announcement;
 use crate::server::host::Host;
+use crate::server::people::Member;
 use crate::server::people::{BookError, Contacts, Lists, Names, Registration, Seen};
 use crate::server::sessions::Registry;
 
@@ -27,6 +29,14 @@ pub(super) struct Subject {
 }
 
 impl Subject {
+    /// The name that somebody has, as it was typed, and what the book has of them.
+    pub(super) fn whoever_has(&self, name: &str) -> Result<(Name, Member), ControlError> {
+        let name: Name = name.parse()?;
+        let unknown = || ControlError::Refused(format!("nobody has the name {name}"));
+        let member = self.names.member(&name).ok_or_else(unknown)?;
+        Ok((name, member))
+    }
+
     /// The server that runs.
     pub(super) fn running(&self) -> Result<&Host, ControlError> {
         let host = self.host.as_deref();
